@@ -2,9 +2,13 @@
 mod card;
 mod cli;
 mod error;
+mod fleet;
+mod host;
+mod nix;
 mod process;
 mod secrets;
 mod ui;
+mod wifi;
 
 fn main() -> std::process::ExitCode {
     std::process::ExitCode::SUCCESS

@@ -184,6 +184,16 @@ impl Cmd {
         command.spawn().map_err(|e| self.not_started(e))
     }
 
+    /// Starts the command for its effect alone, waits for it, and does not care how it went: for clean-ups.
+    pub fn fire(&self) {
+        let _ = std::process::Command::new(&self.program)
+            .args(&self.args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+    }
+
     fn prepare(&self) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(&self.program);
         command.args(&self.args).kill_on_drop(true);
