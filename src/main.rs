@@ -7,6 +7,7 @@ mod host;
 mod nix;
 mod process;
 mod secrets;
+mod state;
 mod ui;
 mod wifi;
 
