@@ -1,10 +1,15 @@
 {
   description = "A stand-in for agenix: the options and the activation of its NixOS module, with real age";
 
-  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+  inputs = {
+    nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+    # Not used, but callers override them.
+    darwin.follows = "nixpkgs";
+    home-manager.follows = "nixpkgs";
+  };
 
   outputs =
-    { self, nixpkgs }:
+    { self, nixpkgs, ... }:
     {
       nixosModules.default = import ./modules/age.nix;
       nixosModules.age = self.nixosModules.default;

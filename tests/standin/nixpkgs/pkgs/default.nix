@@ -9,7 +9,7 @@ let
     final:
     let
       stdenv = import ./stdenv { inherit lib system; };
-      tools = lib.mapAttrs (name: programs: final.linksTo name programs) (import ./tools.nix);
+      tools = lib.mapAttrs final.linksTo (import ./tools.nix);
     in
     tools
     // import ./builders.nix { inherit lib stdenv final; }
@@ -22,6 +22,10 @@ let
         overlays
         ;
       pkgs = final;
+      # Modules choose settings by it.
+      nix = tools.nix // {
+        version = "2.26.3";
+      };
       stdenvNoCC = stdenv;
       coreutils-full = final.coreutils;
       runtimeShell = "/bin/sh";

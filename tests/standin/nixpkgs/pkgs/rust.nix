@@ -7,12 +7,7 @@
       attrs = if lib.isFunctionLike args then lib.fix args else args;
     in
     final.stdenv.mkDerivation (
-      {
-        installPhase = ''
-          install -Dm755 -t $out/bin $(find "$CARGO_TARGET_DIR/release" -maxdepth 1 -type f -executable)
-        '';
-      }
-      // removeAttrs attrs [
+      removeAttrs attrs [
         "cargoLock"
         "cargoHash"
         "cargoDeps"
@@ -20,9 +15,11 @@
       ]
       // (attrs.env or { })
       // {
+        program = attrs.meta.mainProgram or attrs.pname;
         # The tests are run by tests/all, once, and not again by every package build.
         doCheck = false;
-        buildPhase = attrs.buildPhase or ". ${./cargo-build.sh}";
+        buildPhase = ". ${./cargo-build.sh}";
+        installPhase = ''install -Dm755 built "$out/bin/$program"'';
       }
     );
 }

@@ -54,7 +54,6 @@ in
   config.system.build.activate = pkgs.writeScript "activate" ''
     #!/bin/bash
     # Makes the running system this configuration; everything but the services.
-    # @toplevel@ becomes this system's own path.
     systemConfig=@toplevel@
     export PATH=${
       lib.makeBinPath [

@@ -20,7 +20,8 @@ inodes=$(find files | wc -l)
 # Metadata and part-filled blocks take room, too.
 root_mib=$((used + inodes / 128 + 32 + standinFreeSpace))
 truncate -s "${root_mib}M" root.ext4
-$files_as_root mke2fs -q -F -t ext4 -L "$rootVolumeLabel" -U "$rootPartitionUUID" \
+# The features that NixOS' e2fsprogs gives by default; Debian's leaves two of them out.
+$files_as_root mke2fs -q -F -t ext4 -b 4096 -O metadata_csum,metadata_csum_seed,orphan_file -L "$rootVolumeLabel" -U "$rootPartitionUUID" \
   -E "hash_seed=$rootPartitionUUID,root_owner=0:0" -N "$((inodes * 2 + 32768))" -d files root.ext4
 
 truncate -s "${firmwareSize}M" firmware.fat
