@@ -161,31 +161,34 @@ pub enum Secrets {
     },
 }
 
+#[derive(Debug, Args)]
+pub struct Enroll {
+    pub name: String,
+    /// The host's public key (ssh-ed25519 ..) [default: the one pinned for it]
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// The public key it replaces [default: the one pinned for it]
+    #[arg(long, value_name = "KEY")]
+    pub old_key: Option<String>,
+    /// The secrets it reads, as the rules name them [default: those its configuration names]
+    #[arg(long = "secret", value_name = "FILE")]
+    pub secrets: Vec<String>,
+    /// Change the rules only
+    #[arg(long)]
+    pub no_rekey: bool,
+    #[command(flatten)]
+    pub identity: Identity,
+    #[command(flatten)]
+    pub rules: Rules,
+    /// Print the change and do nothing
+    #[arg(long)]
+    pub plan: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Host {
     /// Insert or replace the host's key in the rules, pin it in hosts/known_hosts, rekey what changed
-    Enroll {
-        name: String,
-        /// The host's public key (ssh-ed25519 ..) [default: the one pinned for it]
-        #[arg(long, value_name = "KEY")]
-        key: Option<String>,
-        /// The public key it replaces [default: the one pinned for it]
-        #[arg(long, value_name = "KEY")]
-        old_key: Option<String>,
-        /// The secrets it reads, as the rules name them [default: those its configuration names]
-        #[arg(long = "secret", value_name = "FILE")]
-        secrets: Vec<String>,
-        /// Change the rules only
-        #[arg(long)]
-        no_rekey: bool,
-        #[command(flatten)]
-        identity: Identity,
-        #[command(flatten)]
-        rules: Rules,
-        /// Print the change and do nothing
-        #[arg(long)]
-        plan: bool,
-    },
+    Enroll(Enroll),
     /// Wait until the host answers and shows the pinned key
     Wait {
         name: String,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::time::Duration;
 
+use crate::parallel::join_all;
 use mdns_sd::{HostnameResolutionEvent, ScopedIp, ServiceDaemon};
 
 /// How long one round of questions takes at most.
@@ -46,11 +47,7 @@ impl Resolver {
                 let answer = tokio::time::timeout(CONNECT, connect).await;
                 matches!(answer, Ok(Ok(_))).then_some(address)
             });
-        let mut open_addresses = Vec::new();
-        for answer in join_all(open).await {
-            open_addresses.extend(answer);
-        }
-        open_addresses
+        join_all(open).await.into_iter().flatten().collect()
     }
 
     async fn ask_system(&self) -> BTreeSet<SocketAddr> {
@@ -112,28 +109,6 @@ fn with_scope(address: &ScopedIp, port: u16) -> SocketAddr {
 /// Only an address of this machine can be bound.
 fn is_own(ip: IpAddr) -> bool {
     ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
-}
-
-async fn join_all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
-    let mut waiting: Vec<_> = futures.map(Box::pin).collect();
-    let mut results = Vec::with_capacity(waiting.len());
-    // one thread: polling them in turn inside one poll_fn is all that is needed
-    std::future::poll_fn(|context| {
-        waiting.retain_mut(|future| match future.as_mut().poll(context) {
-            std::task::Poll::Ready(value) => {
-                results.push(value);
-                false
-            }
-            std::task::Poll::Pending => true,
-        });
-        if waiting.is_empty() {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
-    })
-    .await;
-    results
 }
 
 #[cfg(test)]

@@ -37,6 +37,15 @@ impl KnownHosts {
         })
     }
 
+    /// The key pinned for a host, or what to do to have one.
+    pub fn need(&self, name: &str) -> Result<String> {
+        self.key(name).ok_or_else(|| {
+            Failure::new(format!("No key is pinned for {name}, so spinet cannot tell it from a stranger."))
+                .hint(format!("`spinet bootstrap {name}` pins the key of a new card; `spinet host enroll {name} --key KEY` that of a machine you already trust."))
+                .into()
+        })
+    }
+
     /// Pins `key` for a host in place of what was pinned for it.
     pub fn pin(&mut self, host: &Host, key: &str) {
         let mut names = host.name.clone();

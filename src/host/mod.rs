@@ -2,6 +2,7 @@
 
 pub mod discover;
 pub mod facts;
+pub mod guard;
 pub mod key;
 pub mod known_hosts;
 pub mod ssh;

@@ -125,10 +125,10 @@ impl Target {
             .await
     }
 
-    /// Tries to log in over a fresh connection.
+    /// Tries to log in; the connection stays open for what follows.
     pub async fn login(&self, limit: Duration) -> Result<Login> {
         let cmd = Cmd::new("ssh")
-            .args(self.fresh_options())
+            .args(self.shared_options())
             .args([self.destination().as_str(), "true"])
             .timeout(limit)
             .or_install("Install OpenSSH.");

@@ -56,6 +56,15 @@ impl Search<'_> {
         found.ok_or_else(|| self.gave_up(&heard))
     }
 
+    /// Everything that answers under the host's name right now; only the pinned key gets past the next question.
+    pub async fn targets(&self, key: &str) -> Vec<Target> {
+        let resolver = Resolver::new(self.name(), self.host.port, self.address.is_some());
+        let found = resolver.candidates().await.into_iter();
+        found
+            .filter_map(|address| Target::new(self.host, Some(address), key).ok())
+            .collect()
+    }
+
     /// Waits until the host answers and returns the ed25519 key it shows. Nothing says yet whose key that is.
     pub async fn shown_key(&self, ui: &Ui) -> Result<(SocketAddr, String)> {
         let found = self

@@ -62,4 +62,18 @@ impl Nix {
             .env("NIX_SSHOPTS", ssh_options.join(" "));
         cmd.run_with(on_line).await.map(drop)
     }
+
+    /// Every path of a closure in the local store with its size in bytes.
+    pub async fn closure_sizes(&self, path: &Path) -> Result<BTreeMap<String, u64>> {
+        let cmd = self
+            .cmd("path-info")
+            .args(["--recursive", "--size"])
+            .arg(path);
+        let text = cmd.text().await?;
+        let row = |line: &str| {
+            let (path, size) = line.split_once(char::is_whitespace)?;
+            Some((path.to_owned(), size.trim().parse().ok()?))
+        };
+        Ok(text.lines().filter_map(row).collect())
+    }
 }

@@ -26,9 +26,9 @@ impl Nix {
         }
     }
 
-    /// Evaluates an attribute of the flake to JSON; `apply` is a Nix function to run over it first.
+    /// Evaluates an output of the flake to JSON (a leading dot keeps nix from trying `packages` first); `apply` is a Nix function to run over it first.
     pub async fn eval(&self, attr: &str, apply: Option<&str>) -> Result<Value> {
-        let mut cmd = self.cmd("eval").args(["--json", &format!(".#{attr}")]);
+        let mut cmd = self.cmd("eval").args(["--json", &format!(".#.{attr}")]);
         if let Some(function) = apply {
             cmd = cmd.args(["--apply", function]);
         }
@@ -44,6 +44,6 @@ impl Nix {
                 subcommand,
             ])
             .dir(&self.dir)
-            .or_install("Install Nix (nixos.org/download); version 2.18 or newer is enough.")
+            .or_install("Install Nix (nixos.org/download); version 2.20 or newer is enough.")
     }
 }

@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::{Exit, Failure};
 
-pub use text::{bytes, visible};
+pub use text::{bytes, indent, visible};
 
 /// The user's side of a run: messages on standard error, questions on the terminal.
 #[derive(Clone)]
@@ -90,6 +90,12 @@ impl Ui {
         bar.set_position(done);
     }
 
+    /// A line nix printed while building: the spinner's text, or a line of its own with `-v`.
+    pub fn build_line(&self, line: &str) {
+        self.detail(visible(line));
+        self.progress(line, 0, 0);
+    }
+
     pub fn progress_done(&self) {
         if let Some(bar) = self.inner.bar.borrow_mut().take() {
             bar.finish_and_clear();
@@ -144,13 +150,11 @@ impl Ui {
         *self.inner.stop.borrow_mut() = Some((message.into(), exit));
     }
 
-    /// Says what a run that was stopped by a signal leaves behind.
-    pub fn stopped(&self) -> Exit {
+    /// What a run that is stopped by a signal now leaves behind.
+    pub fn stopped(&self) -> (String, Exit) {
         self.progress_done();
         let stop = self.inner.stop.borrow_mut().take();
-        let (message, exit) = stop.unwrap_or_else(|| ("Nothing was changed.".into(), Exit::Failed));
-        self.line(&format!("Stopped. {message}"));
-        exit
+        stop.unwrap_or_else(|| ("Nothing was changed.".into(), Exit::Failed))
     }
 
     fn need_terminal(&self, question: &str, flag: &str) -> Result<()> {

@@ -20,6 +20,14 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
+/// Every line moved right by two columns.
+pub fn indent(text: &str) -> String {
+    text.lines()
+        .map(|line| format!("  {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
 /// A size in bytes as people read it: powers of 1000, as card makers print them.
 pub fn bytes(size: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];

@@ -1,0 +1,133 @@
+//! The card itself: the image built from the flake, written, verified, and given what is this host's alone.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::Story;
+use super::preflight::Writing;
+use crate::cli::HostKey;
+use crate::error::Exit;
+use crate::host::key::HostKey as Key;
+use crate::privileged::SeedFile;
+use crate::state::Pending;
+use crate::ui::bytes;
+
+/// Builds the image; the folder or file nix made.
+pub async fn build(story: &Story<'_>) -> Result<PathBuf> {
+    let attr = format!("{}-image", story.host.name);
+    let ui = story.ui;
+    let built = story.nix.build(&[attr], |line| ui.build_line(line)).await;
+    ui.progress_done();
+    Ok(built?.remove(0))
+}
+
+/// Writes the card. The pin is remembered before the first byte, so that a second run knows the key on the card.
+pub async fn write(
+    story: &Story<'_>,
+    mut writing: Writing,
+    image: &std::path::Path,
+) -> Result<Pending> {
+    let ui = story.ui;
+    let name = &story.host.name;
+    let key = match story.args.host_key {
+        HostKey::Seeded => Some(Key::generate(name)?),
+        HostKey::FirstBoot => None,
+    };
+    let mut pending = Pending {
+        attempt: attempt()?,
+        key: key.as_ref().map(Key::public).transpose()?,
+        replaces: writing.replaces.clone(),
+        written: false,
+        card: writing.path.clone(),
+    };
+    story.state.remember(&pending)?;
+    ui.if_stopped(
+        format!(
+            "The card {} is not bootable; run the same command again to write it whole.",
+            writing.path.display()
+        ),
+        Exit::Failed,
+    );
+    let files = seed(story, &writing, key.as_ref(), &pending)?;
+    let written = writing
+        .rights
+        .write(image, files, |phase, done, total| {
+            ui.progress(&phase.to_string(), done, total)
+        })
+        .await;
+    ui.progress_done();
+    let written = written?;
+    writing.rights.close().await?;
+    ui.say(format!(
+        "  {} written and verified in {:.1} s",
+        bytes(written.bytes),
+        written.seconds
+    ));
+    pending.written = true;
+    story.state.remember(&pending)?;
+    Ok(pending)
+}
+
+/// The files that make a generic image this host's card.
+fn seed(
+    story: &Story<'_>,
+    writing: &Writing,
+    key: Option<&Key>,
+    pending: &Pending,
+) -> Result<Vec<SeedFile>> {
+    let text = |s: String| Zeroizing::new(s.into_bytes());
+    let name = &story.host.name;
+    let mut files = vec![SeedFile::new(
+        "/etc/hostname",
+        0o644,
+        text(format!("{name}\n")),
+    )];
+    if let Some(key) = key {
+        let private = Zeroizing::new(key.private()?.as_bytes().to_vec());
+        files.push(SeedFile::new(
+            "/etc/ssh/ssh_host_ed25519_key",
+            0o600,
+            private,
+        ));
+        let public = text(format!("{}\n", key.public()?));
+        files.push(SeedFile::new(
+            "/etc/ssh/ssh_host_ed25519_key.pub",
+            0o644,
+            public,
+        ));
+    }
+    if let Some(profile) = &writing.profile {
+        let path = format!("/var/lib/iwd/{}", profile.file_name());
+        files.push(SeedFile::new(&path, 0o600, profile.to_iwd()));
+    }
+    let receipt = json!({
+        "attempt": pending.attempt,
+        "host": name,
+        "hostKey": pending.key,
+        "spinet": env!("CARGO_PKG_VERSION"),
+        "written": now()?,
+    });
+    files.push(SeedFile::new(
+        "/var/lib/spinet/card.json",
+        0o644,
+        text(format!("{receipt:#}\n")),
+    ));
+    Ok(files)
+}
+
+/// Seconds since 1970, UTC.
+fn now() -> Result<u64> {
+    Ok(SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .context("The clock of this machine is before 1970.")?
+        .as_secs())
+}
+
+/// A name for this run that no other run has.
+fn attempt() -> Result<String> {
+    Ok(format!("{}-{}", now()?, std::process::id()))
+}

@@ -1,0 +1,279 @@
+//! Everything that can be known before the first minute of work, checked before it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::Story;
+use crate::cli::HostKey;
+use crate::error::{Failure, Hint};
+use crate::fleet::Needs;
+use crate::host::known_hosts::{KnownHosts, bare};
+use crate::privileged::{CardInfo, CardRequest, Rights, needs_root};
+use crate::process::{self, Cmd};
+use crate::secrets::{Identities, Rules, published, rekey};
+use crate::wifi::{self, Profile};
+
+/// What the checks found, for the steps after them.
+pub struct Ready {
+    pub needs: Needs,
+    pub identities: Identities,
+    /// The network the card joins; none for a wired host or a card that is written already.
+    pub profile: Option<Profile>,
+    /// Present when a card is to be written.
+    pub writing: Option<Writing>,
+}
+
+/// The card, held open, and what is needed to write it.
+pub struct Writing {
+    pub rights: Rights,
+    pub card: CardInfo,
+    pub path: PathBuf,
+    pub profile: Option<Profile>,
+    /// The key pinned for the host until now.
+    pub replaces: Option<String>,
+}
+
+/// Programs a bootstrap runs, and where they come from.
+const TOOLS: [(&str, &str); 6] = [
+    ("ssh", "Install OpenSSH."),
+    ("ssh-keyscan", "Install OpenSSH."),
+    ("git", "Install git."),
+    ("debugfs", "Install e2fsprogs."),
+    ("e2fsck", "Install e2fsprogs."),
+    ("lsblk", "Install util-linux."),
+];
+
+pub async fn run(story: &Story<'_>) -> Result<Ready> {
+    let (host, ui) = (&story.host, story.ui);
+    tools()?;
+    let writes = story.pending.is_none();
+    if writes {
+        story.nix.settings().await?.check(&host.system)?;
+    }
+    let needs = Needs::of(&story.nix, host).await?;
+    let rules = Rules::load(
+        &story.flake.dir.join(&story.fleet.rules),
+        &story.flake.work_tree,
+    )
+    .await?;
+    logins(story, &needs).await?;
+    let rule_names = secrets(story, &needs, &rules)?;
+
+    let identities = Identities::load(&story.args.identity.identities, ui)?;
+    let replaces = match &story.pending {
+        Some(pending) => pending.replaces.clone(),
+        None => KnownHosts::read(&story.flake.dir.join(&story.fleet.known_hosts))?.key(&host.name),
+    };
+    let files = rules.files_for(&rule_names, replaces.as_deref());
+    rekey::can_decrypt_all(&files, &identities)?;
+
+    let (writing, profile) = if writes {
+        let writing = open(story, replaces).await?;
+        let profile = writing.profile.clone();
+        (Some(writing), profile)
+    } else {
+        (None, None)
+    };
+    Ok(Ready {
+        needs,
+        identities,
+        profile,
+        writing,
+    })
+}
+
+fn tools() -> Result<()> {
+    for (tool, remedy) in TOOLS {
+        if process::find(tool).is_none() {
+            return Err(Failure::new(format!("`{tool}` is not on PATH."))
+                .hint(remedy)
+                .into());
+        }
+    }
+    Ok(())
+}
+
+/// Who may log in: somebody, nobody whose key is published, and the user with a key at hand.
+async fn logins(story: &Story<'_>, needs: &Needs) -> Result<()> {
+    let name = &story.host.name;
+    if needs.authorized_keys.is_empty() {
+        return Err(Failure::new(format!(
+            "Nobody could log in to {name}: its configuration authorizes no SSH key for root."
+        ))
+        .hint(format!(
+            "Add yours to users.users.root.openssh.authorizedKeys.keys in hosts/{name}."
+        ))
+        .into());
+    }
+    for key in &needs.authorized_keys {
+        published::refuse(key).hint(
+            format!("The configuration of {name} lets a published example key log in as root."),
+            format!("Put your own public key into users.users.root.openssh.authorizedKeys.keys in hosts/{name}."),
+        )?;
+    }
+    let mine = own_keys().await;
+    if !mine
+        .iter()
+        .any(|key| needs.authorized_keys.iter().any(|k| bare(k) == bare(key)))
+    {
+        story.ui.warn(format!("None of the keys in ssh-agent and ~/.ssh is authorized for root on {name}; the first contact will fail unless ssh finds another."));
+    }
+    Ok(())
+}
+
+/// Public keys ssh would offer by itself.
+async fn own_keys() -> Vec<String> {
+    let agent = Cmd::new("ssh-add").arg("-L").output().await;
+    let mut text = agent
+        .map(|o| String::from_utf8_lossy(&o.stdout).into_owned())
+        .unwrap_or_default();
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".ssh"));
+    for entry in home
+        .and_then(|dir| std::fs::read_dir(dir).ok())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        if entry.path().extension().is_some_and(|e| e == "pub") {
+            text.push_str(&std::fs::read_to_string(entry.path()).unwrap_or_default());
+        }
+    }
+    text.lines()
+        .filter(|line| line.contains(' '))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The rules must know every secret the host names, nobody published may read them, and only the wifi secret may be missing:
+/// that one is made from the wifi profile. Returns the names the rules use.
+fn secrets(story: &Story<'_>, needs: &Needs, rules: &Rules) -> Result<Vec<String>> {
+    let name = &story.host.name;
+    let mut names = Vec::new();
+    for secret in &needs.secrets {
+        let shown = secret.file.display();
+        let path = story.flake.dir.join(&secret.file);
+        let Some(rule) = rules.name_of(&path) else {
+            return Err(Failure::new(format!(
+                "{} has no rule for {shown}, which {name} reads.",
+                story.fleet.rules.display()
+            ))
+            .hint(format!(
+                "Add one: \"{}\".publicKeys = [ .. ];",
+                file_name(&secret.file)
+            ))
+            .into());
+        };
+        if !path.exists() && !secret.wifi {
+            return Err(
+                Failure::new(format!("{shown}, which {name} reads, does not exist."))
+                    .hint(format!(
+                        "Make it: cd {} && agenix -e {rule}",
+                        rules.dir().display()
+                    ))
+                    .into(),
+            );
+        }
+        if !path.exists() && story.args.no_wifi {
+            return Err(Failure::new(format!(
+                "{shown} does not exist, and --no-wifi leaves nothing to make it from."
+            ))
+            .hint(format!(
+                "Remove the network from hosts/{name}, or leave out --no-wifi."
+            ))
+            .into());
+        }
+        for key in rules.recipients(&rule) {
+            published::refuse(key).hint(
+                format!("A published example key may read {shown}."),
+                format!("Replace it by your own key in {} and make the secret anew: everybody has the private half.", story.fleet.rules.display()),
+            )?;
+        }
+        names.push(rule);
+    }
+    Ok(names)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Takes the rights, reads the wifi profile, and opens the card; all of it stays open until the card is written.
+async fn open(story: &Story<'_>, replaces: Option<String>) -> Result<Writing> {
+    let (args, ui) = (story.args, story.ui);
+    let Some(path) = args.card.clone() else {
+        return Err(no_card().await);
+    };
+    let root = needs_root(
+        Some(&path),
+        (!args.no_wifi).then_some(args.wifi_dir.as_path()),
+    );
+    let mut rights = Rights::start(root).await?;
+    let profile = if args.no_wifi {
+        None
+    } else {
+        Some(profile(story, &mut rights).await?)
+    };
+    let request = CardRequest {
+        path: path.clone(),
+        allow_fixed_disk: args.allow_fixed_disk,
+    };
+    let card = rights.open_card(&request).await?;
+    confirm(&card, ui)?;
+    if args.host_key == HostKey::FirstBoot && replaces.is_some() {
+        ui.detail("The key pinned until now is replaced once the new one is confirmed.");
+    }
+    Ok(Writing {
+        rights,
+        card,
+        path,
+        profile,
+        replaces,
+    })
+}
+
+async fn profile(story: &Story<'_>, rights: &mut Rights) -> Result<Profile> {
+    let (mut profiles, mut broken) = (Vec::new(), Vec::new());
+    for (name, content) in rights.wifi_profiles(&story.args.wifi_dir).await? {
+        match Profile::from_iwd(&name, &content) {
+            Ok(found) => profiles.extend(found),
+            Err(why) => broken.push(why.to_string()),
+        }
+    }
+    let profile = wifi::choose(&profiles, story.args.wifi.as_deref(), &broken)?;
+    story.ui.say(format!("  wifi: {}", profile.shown()));
+    Ok(profile)
+}
+
+async fn no_card() -> anyhow::Error {
+    let mut failure = Failure::usage("Which card? Name it with --card.");
+    if let Ok(disks) = crate::card::disk::list().await {
+        for disk in disks {
+            failure = failure.hint(match disk.refusal(false) {
+                None => format!("--card {}  {}", disk.path.display(), disk.describe()),
+                Some(why) => format!("not {}: {why}", disk.path.display()),
+            });
+        }
+    }
+    failure
+        .hint("--card FILE.img writes the card into a file.")
+        .into()
+}
+
+/// Data on the card is lost: the user types the device's name, or gave it together with `--yes`.
+pub fn confirm(card: &CardInfo, ui: &crate::ui::Ui) -> Result<()> {
+    let path = card.path.display().to_string();
+    ui.say(format!("  card: {path}, {}", card.describe));
+    if ui.assumes_yes() || card.blank_file {
+        return Ok(());
+    }
+    let question = format!("Everything on {path} will be lost. Type its name to go on:");
+    let answer = ui.ask(&question, "--yes")?;
+    if answer == path || Path::new(&answer).file_name() == card.path.file_name() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("{path} was not confirmed; nothing was written.")).into())
+}

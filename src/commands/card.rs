@@ -1,0 +1,71 @@
+//! `spinet card`: the cards attached to this machine, and the writer alone.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::card::disk;
+use crate::cli::{Card, Global};
+use crate::privileged::{CardRequest, Rights, needs_root};
+use crate::ui::{Ui, bytes};
+
+pub async fn run(command: &Card, global: &Global, ui: &Ui) -> Result<()> {
+    match command {
+        Card::List => list(global).await,
+        Card::Write {
+            image,
+            card,
+            allow_fixed_disk,
+        } => write(image, card, *allow_fixed_disk, ui).await,
+    }
+}
+
+async fn list(global: &Global) -> Result<()> {
+    let disks = disk::list().await?;
+    if global.json {
+        let rows: Vec<_> = disks
+            .iter()
+            .map(|disk| {
+                serde_json::json!({
+                    "path": disk.path,
+                    "description": disk.describe(),
+                    "size": disk.size,
+                    "refused": disk.refusal(false),
+                })
+            })
+            .collect();
+        println!("{}", serde_json::Value::from(rows));
+        return Ok(());
+    }
+    for disk in disks {
+        let state = disk
+            .refusal(false)
+            .map_or("a card".into(), |why| format!("refused: {why}"));
+        println!("{}\t{}\t{state}", disk.path.display(), disk.describe());
+    }
+    Ok(())
+}
+
+async fn write(image: &Path, card: &Path, allow_fixed_disk: bool, ui: &Ui) -> Result<()> {
+    let mut rights = Rights::start(needs_root(Some(card), None)).await?;
+    let request = CardRequest {
+        path: card.to_owned(),
+        allow_fixed_disk,
+    };
+    let info = rights.open_card(&request).await?;
+    crate::bootstrap::confirm(&info, ui)?;
+    let written = rights
+        .write(image, Vec::new(), |phase, done, total| {
+            ui.progress(&phase.to_string(), done, total)
+        })
+        .await;
+    ui.progress_done();
+    let written = written?;
+    rights.close().await?;
+    ui.say(format!(
+        "{} written and verified in {:.1} s.",
+        bytes(written.bytes),
+        written.seconds
+    ));
+    Ok(())
+}

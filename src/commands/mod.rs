@@ -1,0 +1,6 @@
+//! The small stories: commands that do one step of the big ones alone.
+
+pub mod card;
+pub mod host;
+pub mod secrets;
+pub mod wifi;

@@ -1,0 +1,93 @@
+//! What must hold on a host before a deploy is confirmed, asked in one go over the fresh connection.
+
+use super::manifest::{Check, Manifest};
+use crate::process::quote;
+
+/// Every check of a system: its secrets are there, its wifi is up, and what the user added.
+pub fn checks(manifest: &Manifest) -> Vec<Check> {
+    let mut checks: Vec<Check> = manifest
+        .secrets
+        .iter()
+        .map(|secret| Check {
+            name: format!("secret {}", secret.name),
+            command: format!("test -s {}", quote(&secret.path.to_string_lossy())),
+        })
+        .collect();
+    if manifest.wifi {
+        checks.push(Check {
+            name: "wifi".into(),
+            command: "cat /sys/class/net/wl*/operstate | grep -qx up".into(),
+        });
+    }
+    checks.extend(manifest.health_checks.iter().cloned());
+    checks
+}
+
+/// One script for all checks: prints the number of each that fails, a line each, and `done` at the end.
+pub fn script(checks: &[Check]) -> String {
+    let mut script = String::new();
+    for (number, check) in checks.iter().enumerate() {
+        // a check of its own shell, so that `exit` and `set` in it stay its own
+        script.push_str(&format!(
+            "sh -c {} </dev/null >/dev/null 2>&1 || echo {number}\n",
+            quote(&check.command)
+        ));
+    }
+    script.push_str("echo done\n");
+    script
+}
+
+/// The names of the checks that failed; `None` when the script did not run to its end.
+pub fn failed<'a>(checks: &'a [Check], output: &str) -> Option<Vec<&'a str>> {
+    let mut lines: Vec<&str> = output.lines().collect();
+    if lines.pop() != Some("done") {
+        return None;
+    }
+    let failed = lines
+        .iter()
+        .filter_map(|line| checks.get(line.parse::<usize>().ok()?));
+    Some(failed.map(|check| check.name.as_str()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::manifest::Secret;
+
+    #[test]
+    fn failing_checks_are_told_by_name_and_cannot_end_the_others() {
+        let manifest = Manifest {
+            system: "aarch64-linux".into(),
+            deadline: 60,
+            secrets: vec![Secret {
+                name: "wifi".into(),
+                file: "/nix/store/x".into(),
+                path: "/nonexistent/it's".into(),
+            }],
+            health_checks: vec![
+                Check {
+                    name: "quits".into(),
+                    command: "exit 1".into(),
+                },
+                Check {
+                    name: "fine".into(),
+                    command: "true".into(),
+                },
+            ],
+            wifi: false,
+        };
+        let checks = checks(&manifest);
+        let output = std::process::Command::new("sh")
+            .args(["-c", &script(&checks)])
+            .output()
+            .unwrap();
+        let output = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(failed(&checks, &output).unwrap(), ["secret wifi", "quits"]);
+    }
+
+    #[test]
+    fn a_script_cut_short_proves_nothing() {
+        assert_eq!(failed(&[], ""), None);
+        assert_eq!(failed(&[], "done\n"), Some(vec![]));
+    }
+}

@@ -1,0 +1,86 @@
+//! What a built system says about itself to a deploy: `etc/spinet/host.json` inside the toplevel,
+//! written by spinet's default NixOS module. It travels with the closure, so it always fits the system it is in.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::error::Failure;
+
+/// The system's own account of what a deploy must look after.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// The Nix system it was built for.
+    pub system: String,
+    /// Seconds until an unconfirmed activation is undone.
+    pub deadline: u64,
+    /// Secrets it decrypts at activation.
+    #[serde(default)]
+    pub secrets: Vec<Secret>,
+    /// What must hold after activation, beyond what every host must.
+    #[serde(default)]
+    pub health_checks: Vec<Check>,
+    /// It is reached over wifi.
+    #[serde(default)]
+    pub wifi: bool,
+}
+
+/// A secret as the system expects it.
+#[derive(Debug, Deserialize)]
+pub struct Secret {
+    pub name: String,
+    /// The encrypted file in the store.
+    pub file: PathBuf,
+    /// Where it is decrypted to on the host.
+    pub path: PathBuf,
+}
+
+/// A shell command that must succeed on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Check {
+    pub name: String,
+    pub command: String,
+}
+
+impl Manifest {
+    /// Reads it from a toplevel in the local store.
+    pub fn of(toplevel: &Path) -> Result<Self> {
+        if !toplevel.join("bin/switch-to-configuration").exists() {
+            return Err(Failure::new(format!(
+                "{} is no NixOS system: it has no bin/switch-to-configuration.",
+                toplevel.display()
+            ))
+            .into());
+        }
+        let path = toplevel.join("etc/spinet/host.json");
+        let text = std::fs::read_to_string(&path).map_err(|e| {
+            Failure::new(format!("{} is missing.", path.display()))
+                .hint("The host's configuration does not import spinet.nixosModules.default; spinet.lib.fleet does that by itself.")
+                .source(e)
+        })?;
+        serde_json::from_str(&text).with_context(|| format!("while reading {}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_empty() {
+        let manifest: Manifest = serde_json::from_str(
+            r#"{ "system": "aarch64-linux", "deadline": 120, "hostName": "bach" }"#,
+        )
+        .unwrap();
+        assert!(manifest.secrets.is_empty() && manifest.health_checks.is_empty() && !manifest.wifi);
+    }
+
+    #[test]
+    fn a_path_that_is_no_system_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Manifest::of(dir.path()).unwrap_err();
+        assert!(error.to_string().contains("is no NixOS system"), "{error}");
+    }
+}

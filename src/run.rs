@@ -1,0 +1,64 @@
+//! From parsed arguments to the story they ask for, and from its end to an exit code.
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{Cli, Command};
+use crate::error::{Failure, exit_of, render};
+use crate::ui::Ui;
+use crate::{bootstrap, commands, deploy, privileged};
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    if matches!(cli.command, Command::Privileged) {
+        return privileged::run_child();
+    }
+    let ui = Ui::new(cli.global.yes, cli.global.verbose);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(until_stopped(&cli, &ui)),
+        Err(e) => Err(anyhow::Error::new(e).context("while starting")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui.progress_done();
+            ui.say(render(&error).trim_end());
+            ExitCode::from(exit_of(&error).code())
+        }
+    }
+}
+
+/// Dropping the story runs its clean-ups: children are killed, connections closed, temporary files removed.
+async fn until_stopped(cli: &Cli, ui: &Ui) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("while listening for signals")?;
+    let mut hangup = signal(SignalKind::hangup()).context("while listening for signals")?;
+    tokio::select! {
+        result = dispatch(cli, ui) => return result,
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    let (message, exit) = ui.stopped();
+    Err(Failure::new(format!("Stopped. {message}"))
+        .exit(exit)
+        .into())
+}
+
+async fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Bootstrap(args) => bootstrap::run(args, global, ui).await,
+        Command::Deploy(args) => deploy::run(args, global, ui).await,
+        Command::Secrets(command) => commands::secrets::run(command, global, ui).await,
+        Command::Host(command) => commands::host::run(command, global, ui).await,
+        Command::Wifi(command) => commands::wifi::run(command, global).await,
+        Command::Card(command) => commands::card::run(command, global, ui).await,
+        Command::Privileged => Ok(()),
+    }
+}
