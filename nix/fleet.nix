@@ -57,28 +57,28 @@ let
     }
   ) rows;
 
+  # Who may log in to a host's card: whoever may administer the host itself.
+  authorizedKeys = lib.mapAttrs (
+    name: row:
+    let
+      inherit (nixosConfigurations.${name}.config.users) users;
+      lines = file: lib.filter (line: line != "") (lib.splitString "\n" (builtins.readFile file));
+      keysOf = user: user.openssh.authorizedKeys.keys ++ lib.concatMap lines user.openssh.authorizedKeys.keyFiles;
+    in
+    lib.unique (keysOf users.root ++ keysOf users.${row.user})
+  ) rows;
+
   # The card's first system. Nothing in it names the host, so hosts of one board type that
   # trust the same keys share one image.
   images = lib.mapAttrs (
     name: row:
-    let
-      inherit (nixosConfigurations.${name}.config.users) users;
-      keysOf = user: users.${user}.openssh.authorizedKeys;
-      administrators = lib.unique [
-        "root"
-        row.user
-      ];
-    in
     (lib.nixosSystem {
       modules = [
         spinet.nixosModules.bootstrap
         {
           nixpkgs.hostPlatform = row.system;
           services.openssh.ports = [ row.port ];
-          users.users.root.openssh.authorizedKeys = {
-            keys = lib.unique (lib.concatMap (user: (keysOf user).keys) administrators);
-            keyFiles = lib.unique (lib.concatMap (user: (keysOf user).keyFiles) administrators);
-          };
+          users.users.root.openssh.authorizedKeys.keys = authorizedKeys.${name};
         }
       ];
     }).config.system.build.sdImage
@@ -120,13 +120,19 @@ in
     rules = relative secrets;
     inherit knownHosts;
     hosts = lib.mapAttrs (_: row: removeAttrs row [ "modules" ]) rows;
-    secrets = lib.mapAttrs (
-      _: host:
-      lib.mapAttrsToList (name: secret: {
-        inherit name;
-        file = relative secret.file;
-        wifi = lib.elem name host.config.spinet.wifi.secretNames;
-      }) host.config.age.secrets
+    # What a bootstrap of one host depends on; this does evaluate its configuration.
+    needs = lib.mapAttrs (
+      name: host:
+      let
+        inherit (host.config.spinet.wifi) secretNames;
+      in
+      {
+        secrets = lib.mapAttrsToList (secret: row: {
+          file = relative row.file;
+          wifi = lib.elem secret secretNames;
+        }) host.config.age.secrets;
+        authorizedKeys = authorizedKeys.${name};
+      }
     ) nixosConfigurations;
   };
 }

@@ -12,10 +12,7 @@ shift
 failed=0
 new=
 
-discard() {
-    if [ -n "$new" ]; then rm -f -- "$new"; fi
-}
-trap discard EXIT
+trap 'if [ -n "$new" ]; then rm -f -- "$new"; fi' EXIT
 
 keep() {
     echo "The wifi profiles in $folder stay as they are: $1" >&2

@@ -1,6 +1,11 @@
 # A Raspberry Pi 3, 4 or Zero 2 W that boots from the card spinet wrote: U-Boot with extlinux,
 # the image's root file system, wifi firmware, and limits that suit 1 GB of memory and a card.
-{ config, lib, ... }:
+{
+  config,
+  lib,
+  options,
+  ...
+}:
 {
   boot.loader = {
     grub.enable = false;
@@ -23,10 +28,19 @@
   zramSwap.enable = lib.mkDefault true;
   systemd.oomd.enable = lib.mkDefault true;
 
-  services.journald.extraConfig = ''
-    SystemMaxUse=64M
-    RuntimeMaxUse=16M
-  '';
+  services.journald =
+    if options.services.journald ? settings then
+      {
+        settings.Journal.SystemMaxUse = lib.mkDefault "64M";
+        settings.Journal.RuntimeMaxUse = lib.mkDefault "16M";
+      }
+    else # before 26.11
+      {
+        extraConfig = ''
+          SystemMaxUse=64M
+          RuntimeMaxUse=16M
+        '';
+      };
 
   # The chip's watchdog counts to 15 seconds at most.
   systemd.settings.Manager.RuntimeWatchdogSec = lib.mkDefault "14s";
