@@ -1,0 +1,190 @@
+# The module system: options declared and defined by many modules become one configuration.
+#
+# One thing differs from nixpkgs on purpose: NixOS has thousands of options and the stand-in declares only the ones it
+# reads. `open loc` says below which option paths an undeclared option is accepted (and merged like `types.anything`).
+{ lib }:
+let
+  inherit (builtins)
+    attrNames
+    concatMap
+    elem
+    filter
+    head
+    isAttrs
+    mapAttrs
+    ;
+  inherit (lib) showOption isOption;
+
+  moduleKeys = [
+    "_class"
+    "_file"
+    "key"
+    "imports"
+    "disabledModules"
+    "options"
+    "config"
+    "meta"
+    "freeformType"
+  ];
+
+  # A module written in any of its forms, as { file, key, imports, options, config, freeform }.
+  load =
+    args: parent: index: module:
+    let
+      isFile = builtins.isPath module || builtins.isString module;
+      loaded = if isFile then import module else module;
+      file = if isFile then toString module else parent;
+      wanted = lib.functionArgs loaded;
+      given = if wanted == { } then args else args // mapAttrs (n: _: args.${n} or args.config._module.args.${n}) wanted;
+      m = if lib.isFunctionLike loaded then loaded given else loaded;
+      long = m ? config || m ? options;
+    in
+    {
+      file = m._file or file;
+      key = m.key or (if isFile then toString module else "${parent}:${toString index}");
+      imports = m.imports or [ ];
+      options = m.options or { };
+      config = if long then m.config or { } else removeAttrs m moduleKeys;
+      freeform = lib.optional (m ? freeformType) m.freeformType;
+    };
+
+  # Every module once, imported ones first.
+  collect =
+    args: modules:
+    let
+      visit =
+        parent: acc: indexed:
+        let
+          m = load args parent indexed.index indexed.module;
+          inner = visitAll "${m.key}" (acc // { seen = acc.seen // { ${m.key} = true; }; }) m.imports;
+        in
+        if acc.seen ? ${m.key} then acc else inner // { found = inner.found ++ [ m ]; };
+      visitAll =
+        parent: acc: ms:
+        builtins.foldl' (visit parent) acc (lib.imap1 (index: module: { inherit index module; }) ms);
+    in
+    (visitAll "<modules>" { seen = { }; found = [ ]; } modules).found;
+
+  declared =
+    loc: declarations: defs:
+    let
+      option = builtins.foldl' merge (head declarations).tree (map (d: d.tree) (builtins.tail declarations));
+      merge = a: b: a // b // { type = if a ? type && b ? type then lib.types.extended a.type b.type else a.type or b.type; };
+      type = option.type or lib.types.unspecified;
+      fallback = lib.optional (option ? default) {
+        file = "the default";
+        value = lib.mkOptionDefault option.default;
+      };
+      settled = lib.types.settle type loc (fallback ++ defs);
+      value = if settled == [ ] then throw "The option `${showOption loc}' is used but not defined." else head settled;
+    in
+    rec {
+      options = option // {
+        inherit loc type value;
+        isDefined = settled != [ ];
+        definitions = map (d: d.value) (lib.winning defs);
+        files = map (d: d.file) defs;
+        __toString = _: showOption loc;
+      };
+      config = (option.apply or lib.id) value;
+    };
+
+  # The options and values below one path. A declaration is { file, tree }, a definition { file, value }.
+  level =
+    open: loc: declarations: defs:
+    let
+      pushed = concatMap lib.pushDown defs;
+      trees = map (d: d.tree) declarations;
+      known = lib.mergeAttrsList trees;
+      set = lib.mergeAttrsList (map (d: checkSet loc d) pushed);
+      extra = filter (n: !known ? ${n}) (attrNames set);
+      refused = filter (n: !open (loc ++ [ n ])) extra;
+      child =
+        n:
+        let
+          here = loc ++ [ n ];
+          decls = concatMap (d: lib.optional (d.tree ? ${n}) { inherit (d) file; tree = d.tree.${n}; }) declarations;
+          childDefs = concatMap (d: lib.optional (d.value ? ${n}) (d // { value = d.value.${n}; })) pushed;
+        in
+        if decls == [ ] then
+          {
+            options = { };
+            config =
+              let
+                won = lib.winning childDefs;
+              in
+              if won == [ ] then throw "The option `${showOption here}' is used but not defined." else lib.types.anything.merge here won;
+          }
+        else if isOption (head decls).tree then
+          declared here decls childDefs
+        else
+          level open here decls childDefs;
+      children = mapAttrs (n: _: child n) known;
+      others = lib.genAttrs extra child;
+      where = n: head (filter (d: d.value ? ${n}) pushed);
+    in
+    if refused != [ ] then
+      throw "The option `${showOption (loc ++ [ (head refused) ])}' does not exist. It is defined in `${(where (head refused)).file}'."
+    else
+      {
+        options = mapAttrs (_: c: c.options) children;
+        config = mapAttrs (_: c: c.config) (children // others);
+      };
+
+  checkSet =
+    loc: d:
+    if isAttrs d.value then
+      d.value
+    else
+      throw "The option `${showOption loc}' holds options, but is defined as a ${builtins.typeOf d.value} in `${d.file}'.";
+in
+{
+  evalModules =
+    {
+      modules,
+      specialArgs ? { },
+      prefix ? [ ],
+      open ? (_: false),
+      ...
+    }@call:
+    let
+      args = {
+        inherit lib;
+      }
+      // specialArgs
+      // {
+        inherit config options;
+      };
+      base = {
+        _file = "the module system";
+        options._module.args = lib.mkOption {
+          type = lib.types.lazyAttrsOf lib.types.raw;
+          default = { };
+        };
+        options._module.check = lib.mkOption { default = true; };
+      };
+      found = collect args ([ base ] ++ modules);
+      freeform = concatMap (m: m.freeform) found;
+      result =
+        level (loc: freeform != [ ] || open loc) prefix
+          (map (m: { inherit (m) file; tree = m.options; }) found)
+          (map (m: { inherit (m) file; value = m.config; }) found);
+      inherit (result) options;
+      config = if prefix == [ ] then result.config else removeAttrs result.config [ "_module" ];
+    in
+    {
+      inherit config options;
+      _module.args = specialArgs;
+      extendModules = { modules ? [ ], ... }@more: lib.evalModules (call // { modules = call.modules ++ modules; });
+    };
+
+  # For modules that want to be told apart in messages.
+  setDefaultModuleLocation = file: module: {
+    _file = file;
+    imports = [ module ];
+  };
+  importApply = file: args: {
+    _file = toString file;
+    imports = [ (import file args) ];
+  };
+}

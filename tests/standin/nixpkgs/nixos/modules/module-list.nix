@@ -1,0 +1,13 @@
+[
+  ./misc.nix
+  ./system/activation.nix
+  ./system/etc.nix
+  ./system/extlinux.nix
+  ./system/systemd.nix
+  ./system/toplevel.nix
+  ./system/users.nix
+  ./services/avahi.nix
+  ./services/iwd.nix
+  ./services/nix.nix
+  ./services/openssh.nix
+]

@@ -1,0 +1,43 @@
+# boot.loader.generic-extlinux-compatible: /boot/extlinux/extlinux.conf from the system profile.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib) mkOption types;
+  cfg = config.boot.loader.generic-extlinux-compatible;
+  builder = "/bin/bash ${./extlinux-conf.sh} -g ${toString cfg.configurationLimit} -t ${toString config.boot.loader.timeout}";
+in
+{
+  options.boot.loader.generic-extlinux-compatible = {
+    enable = mkOption {
+      type = types.bool;
+      default = false;
+    };
+    useGenerationDeviceTree = mkOption {
+      type = types.bool;
+      default = true;
+    };
+    configurationLimit = mkOption {
+      type = types.int;
+      default = 20;
+    };
+    # Used as `${populateCmd} -c TOPLEVEL -d FOLDER` while an image is built.
+    populateCmd = mkOption {
+      type = types.str;
+      default = builder;
+    };
+  };
+  options.boot.kernelPackages = mkOption {
+    type = types.raw;
+    default = pkgs.linuxPackages;
+  };
+  config.system.build.installBootLoader = lib.mkIf cfg.enable (
+    pkgs.writeScript "install-extlinux" ''
+      #!/bin/bash
+      exec ${builder} -c "$1"
+    ''
+  );
+}

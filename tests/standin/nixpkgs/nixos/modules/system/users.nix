@@ -1,0 +1,81 @@
+# users.users and users.groups: activation brings the tree's passwd, shadow and group in line.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib) mkOption types;
+  option = type: default: mkOption { inherit type default; };
+  user =
+    { name, ... }:
+    {
+      options = {
+        name = option types.str name;
+        enable = option types.bool true;
+        uid = option (types.nullOr types.int) null;
+        isNormalUser = option types.bool false;
+        isSystemUser = option types.bool false;
+        description = option types.str "";
+        group = option types.str "";
+        extraGroups = option (types.listOf types.str) [ ];
+        home = option types.str (if name == "root" then "/root" else "/home/${name}");
+        createHome = option types.bool false;
+        shell = option types.raw "/bin/bash";
+        packages = option (types.listOf types.package) [ ];
+        password = option (types.nullOr types.str) null;
+        initialPassword = option (types.nullOr types.str) null;
+        hashedPassword = option (types.nullOr types.str) null;
+        initialHashedPassword = option (types.nullOr types.str) null;
+        hashedPasswordFile = option (types.nullOr types.str) null;
+        openssh.authorizedKeys.keys = option (types.listOf types.singleLineStr) [ ];
+        openssh.authorizedKeys.keyFiles = option (types.listOf types.path) [ ];
+      };
+    };
+  cfg = config.users;
+  q = v: lib.escapeShellArg (toString v);
+  enabled = builtins.filter (u: u.enable) (builtins.attrValues cfg.users);
+  declare = u: ''
+    declare_user ${q u.name} ${q u.uid} ${if u.isNormalUser then "normal" else "system"} ${q u.home} ${
+      q (if u.group != "" then u.group else if u.isNormalUser then "users" else u.name)
+    } ${q (lib.concatStringsSep "," u.extraGroups)}
+  ''
+  + lib.optionalString (u.hashedPassword != null) "set_password ${q u.name} ${q u.hashedPassword}\n"
+  + lib.optionalString (u.hashedPasswordFile != null) "set_password_from ${q u.name} ${q u.hashedPasswordFile}\n";
+in
+{
+  options.users = {
+    mutableUsers = option types.bool true;
+    users = option (types.attrsOf (types.submodule user)) { };
+    groups = option (types.attrsOf types.anything) { };
+    defaultUserShell = option types.raw "/bin/bash";
+  };
+
+  config = {
+    users.users.root = {
+      uid = 0;
+      group = "root";
+    };
+    environment.etc = lib.listToAttrs (
+      lib.concatMap (
+        u:
+        let
+          keys = u.openssh.authorizedKeys.keys ++ map lib.fileContents u.openssh.authorizedKeys.keyFiles;
+        in
+        lib.optional (keys != [ ]) (
+          lib.nameValuePair "ssh/authorized_keys.d/${u.name}" {
+            mode = "0444";
+            text = lib.concatLines keys;
+          }
+        )
+      ) enabled
+    );
+    system.activationScripts.users.text = ''
+      . ${./users.sh}
+      for group in ${lib.escapeShellArgs (builtins.attrNames cfg.groups)}; do declare_group "$group"; done
+      ${lib.concatMapStrings declare enabled}
+      forget_users ${if cfg.mutableUsers then "mutable" else "immutable"} ${lib.concatMapStringsSep " " (u: q u.name) enabled}
+    '';
+  };
+}
