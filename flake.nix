@@ -1,0 +1,64 @@
+{
+  description = "From a blank SD card to a trusted NixOS Raspberry Pi, and every change after that";
+
+  inputs = {
+    nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+    agenix = {
+      url = "github:ryantm/agenix";
+      inputs.nixpkgs.follows = "nixpkgs";
+      inputs.darwin.follows = "";
+      inputs.home-manager.follows = "";
+    };
+  };
+
+  outputs =
+    {
+      self,
+      nixpkgs,
+      agenix,
+    }:
+    let
+      lib.fleet = import ./nix/fleet.nix { spinet = self; };
+      fleet = lib.fleet {
+        inherit self nixpkgs agenix;
+        hosts = import ./hosts;
+        secrets = ./secrets/secrets.nix;
+      };
+      forAllSystems = nixpkgs.lib.genAttrs [
+        "x86_64-linux"
+        "aarch64-linux"
+      ];
+    in
+    {
+      inherit lib;
+      inherit (fleet)
+        nixosConfigurations
+        packages
+        apps
+        spinet
+        ;
+
+      nixosModules = {
+        default = ./nix/modules/default.nix;
+        bootstrap = ./nix/modules/bootstrap.nix;
+        raspberry-pi = ./nix/modules/raspberry-pi.nix;
+        wifi = ./nix/modules/wifi.nix;
+      };
+
+      devShells = forAllSystems (system: {
+        default = import ./nix/shell.nix {
+          pkgs = nixpkgs.legacyPackages.${system};
+          agenix = agenix.packages.${system}.default;
+          inherit (self.packages.${system}) spinet;
+        };
+      });
+
+      checks = forAllSystems (
+        system:
+        import ./nix/checks {
+          pkgs = nixpkgs.legacyPackages.${system};
+          inherit (self.packages.${system}) spinet;
+        }
+      );
+    };
+}

@@ -1,0 +1,132 @@
+# lib.fleet: a few rows of hosts in, the outputs of a flake out.
+#
+# `spinet` is this flake itself (its modules); every other argument is the caller's.
+{ spinet }:
+{
+  self,
+  nixpkgs,
+  agenix,
+  # { NAME = { system; modules; address ? "NAME.local"; user ? "root"; port ? 22; tags ? [ ]; }; }
+  hosts,
+  # The agenix rules, a path inside the caller's flake.
+  secrets,
+  # Where spinet records the hosts' keys, relative to the caller's flake.
+  knownHosts ? "hosts/known_hosts",
+  # More arguments for the hosts' modules, such as the caller's inputs.
+  specialArgs ? { },
+}:
+let
+  inherit (nixpkgs) lib;
+
+  forAllSystems = lib.genAttrs [
+    "x86_64-linux"
+    "aarch64-linux"
+  ];
+
+  rows = lib.mapAttrs (
+    name: row:
+    {
+      address = "${name}.local";
+      user = "root";
+      port = 22;
+      tags = [ ];
+    }
+    // row
+  ) hosts;
+
+  # "/nix/store/..-source/secrets/a.age" -> "secrets/a.age". Text only: the file need not exist yet.
+  relative = path: lib.removePrefix "${self}/" (toString path);
+
+  nixosConfigurations = lib.mapAttrs (
+    name: row:
+    lib.nixosSystem {
+      specialArgs = {
+        inherit spinet;
+      }
+      // specialArgs;
+      modules = [
+        agenix.nixosModules.default
+        spinet.nixosModules.default
+        {
+          networking.hostName = lib.mkDefault name;
+          nixpkgs.hostPlatform = lib.mkDefault row.system;
+          spinet.deploy.user = lib.mkDefault row.user;
+        }
+      ]
+      ++ row.modules;
+    }
+  ) rows;
+
+  # The card's first system. Nothing in it names the host, so hosts of one board type that
+  # trust the same keys share one image.
+  images = lib.mapAttrs (
+    name: row:
+    let
+      inherit (nixosConfigurations.${name}.config.users) users;
+      keysOf = user: users.${user}.openssh.authorizedKeys;
+      administrators = lib.unique [
+        "root"
+        row.user
+      ];
+    in
+    (lib.nixosSystem {
+      modules = [
+        spinet.nixosModules.bootstrap
+        {
+          nixpkgs.hostPlatform = row.system;
+          services.openssh.ports = [ row.port ];
+          users.users.root.openssh.authorizedKeys = {
+            keys = lib.unique (lib.concatMap (user: (keysOf user).keys) administrators);
+            keyFiles = lib.unique (lib.concatMap (user: (keysOf user).keyFiles) administrators);
+          };
+        }
+      ];
+    }).config.system.build.sdImage
+  ) rows;
+
+  packages = forAllSystems (
+    system:
+    lib.mapAttrs (_: host: host.config.system.build.toplevel) nixosConfigurations
+    // lib.mapAttrs' (name: image: lib.nameValuePair "${name}-image" image) images
+    // {
+      spinet = nixpkgs.legacyPackages.${system}.callPackage ./package.nix { };
+    }
+  );
+in
+{
+  inherit nixosConfigurations packages;
+
+  apps = forAllSystems (
+    system:
+    lib.mapAttrs
+      (command: description: {
+        type = "app";
+        program = toString (
+          nixpkgs.legacyPackages.${system}.writeShellScript "spinet-${command}" ''
+            exec ${packages.${system}.spinet}/bin/spinet ${command} "$@"
+          ''
+        );
+        meta = { inherit description; };
+      })
+      {
+        bootstrap = "Turn a blank card into a trusted, enrolled machine on the network";
+        deploy = "Build the hosts here, activate there, undo what cannot be confirmed";
+        secrets = "Check, rekey, edit and show the agenix secrets";
+      }
+  );
+
+  # Plain data for the helper: reading hosts, rules and knownHosts evaluates no configuration.
+  spinet = {
+    rules = relative secrets;
+    inherit knownHosts;
+    hosts = lib.mapAttrs (_: row: removeAttrs row [ "modules" ]) rows;
+    secrets = lib.mapAttrs (
+      _: host:
+      lib.mapAttrsToList (name: secret: {
+        inherit name;
+        file = relative secret.file;
+        wifi = lib.elem name host.config.spinet.wifi.secretNames;
+      }) host.config.age.secrets
+    ) nixosConfigurations;
+  };
+}

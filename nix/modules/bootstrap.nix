@@ -1,0 +1,81 @@
+# The first system of a card: reachable by key under the name seeded on the card, and nothing more.
+# Hostname, host key and wifi profile are written to the card after flashing, never into the store.
+{
+  config,
+  lib,
+  pkgs,
+  modulesPath,
+  ...
+}:
+let
+  inherit (config.users.users.root.openssh.authorizedKeys) keys keyFiles;
+  authorizedKeys = pkgs.writeText "authorized-keys" (
+    lib.concatMapStrings (key: "${key}\n") (keys ++ map builtins.readFile keyFiles)
+  );
+in
+{
+  imports = [ (modulesPath + "/installer/sd-card/sd-image-aarch64.nix") ];
+
+  # The installer's tools and file systems, ZFS among them, are of no use here.
+  disabledModules = [ "profiles/base.nix" ];
+
+  image.baseName = "spinet-bootstrap-aarch64";
+  sdImage = {
+    # Compressing under emulation costs more than writing does.
+    compressImage = false;
+    populateRootCommands = lib.mkBefore ''
+      if ! sh ${./refuse-example-keys.sh} ${../example-keys} ${authorizedKeys}; then
+        exit 1
+      fi
+    '';
+  };
+
+  # Kernels for boards lack some drivers that the list for all hardware names.
+  boot.initrd.allowMissingModules = true;
+  hardware.enableRedistributableFirmware = true;
+
+  networking = {
+    # Empty: the name comes from /etc/hostname on the card.
+    hostName = "";
+    wireless.iwd.enable = true;
+  };
+
+  users.mutableUsers = false;
+
+  services = {
+    openssh = {
+      enable = true;
+      settings = {
+        PasswordAuthentication = false;
+        KbdInteractiveAuthentication = false;
+        PermitRootLogin = "prohibit-password";
+      };
+    };
+    avahi = {
+      enable = true;
+      publish = {
+        enable = true;
+        addresses = true;
+        workstation = true;
+        domain = true;
+      };
+    };
+  };
+
+  zramSwap.enable = true;
+  nix.settings = lib.mkIf (lib.versionAtLeast (lib.getVersion config.nix.package) "2.25") {
+    fsync-store-paths = true;
+  };
+
+  system.stateVersion = config.system.nixos.release;
+
+  assertions = [
+    {
+      assertion = keys ++ keyFiles != [ ];
+      message = ''
+        Nobody could log in to the bootstrap image. Add your public key to
+        users.users.root.openssh.authorizedKeys.keys of the host.
+      '';
+    }
+  ];
+}

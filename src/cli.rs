@@ -1,0 +1,233 @@
+//! The command line, as clap reads it. Nothing is decided here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Two commands for NixOS on a Raspberry Pi: a blank card becomes a trusted machine, and every later change reaches it.
+#[derive(Debug, Parser)]
+#[command(name = "spinet", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The flake to work on [default: nearest flake.nix upwards]
+    #[arg(short = 'C', long, value_name = "DIR", global = true)]
+    pub flake: Option<PathBuf>,
+    /// Answer every confirmation with yes (never other questions)
+    #[arg(long, global = true)]
+    pub yes: bool,
+    /// Show what is being run and what it prints
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Print the result as JSON on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Turn a blank card into a trusted machine: image, wifi, identity, first contact, enrolment, rekey
+    Bootstrap(Bootstrap),
+    /// Build here, copy, activate under a guard on the host, confirm, make permanent (or undo)
+    Deploy(Deploy),
+    /// The age files of the flake and who can read them
+    #[command(subcommand)]
+    Secrets(Secrets),
+    /// The identity of one host
+    #[command(subcommand)]
+    Host(Host),
+    /// The wifi networks this machine knows
+    #[command(subcommand)]
+    Wifi(Wifi),
+    /// The cards attached to this machine
+    #[command(subcommand)]
+    Card(Card),
+    /// The part of spinet that runs with rights; started by spinet itself
+    #[command(hide = true)]
+    Privileged,
+}
+
+#[derive(Debug, Args)]
+pub struct Bootstrap {
+    /// The host, as hosts/default.nix names it
+    pub host: String,
+    /// The card: a device such as /dev/sda or /dev/mmcblk0, or a file to write the card into
+    #[arg(long, value_name = "PATH")]
+    pub card: Option<PathBuf>,
+    /// The network to put on the card [default: the one this machine used last]
+    #[arg(long, value_name = "SSID", conflicts_with = "no_wifi")]
+    pub wifi: Option<String>,
+    /// Put no wifi on the card: the host is wired
+    #[arg(long)]
+    pub no_wifi: bool,
+    /// Where iwd keeps its profiles
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/iwd")]
+    pub wifi_dir: PathBuf,
+    /// Where the host's SSH key comes from
+    #[arg(long, value_enum, default_value_t = HostKey::Seeded)]
+    pub host_key: HostKey,
+    /// With --host-key first-boot: accept the key with this fingerprint (SHA256:..), without asking
+    #[arg(long, value_name = "SHA256:..")]
+    pub fingerprint: Option<String>,
+    /// Where the host answers, instead of the address in hosts/default.nix
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Option<String>,
+    /// How long to wait for the host, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub timeout: u64,
+    /// Write a disk that is neither removable nor USB nor an SD card
+    #[arg(long)]
+    pub allow_fixed_disk: bool,
+    /// Write the card again, even if an earlier run already did and waits for its first boot
+    #[arg(long)]
+    pub reflash: bool,
+    /// Go on to the first deploy
+    #[arg(long)]
+    pub deploy: bool,
+    #[command(flatten)]
+    pub identity: Identity,
+    /// Print every step this would take and do none
+    #[arg(long)]
+    pub plan: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HostKey {
+    /// Made here in memory, put on the card, pinned before the first boot
+    Seeded,
+    /// Made by the host; its fingerprint is shown and confirmed at first contact
+    FirstBoot,
+}
+
+#[derive(Debug, Args)]
+pub struct Identity {
+    /// A private key to decrypt secrets with [default: ~/.ssh/id_ed25519, ~/.ssh/id_rsa]
+    #[arg(short, long = "identity", value_name = "FILE")]
+    pub identities: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// The hosts to deploy [default: all]
+    pub hosts: Vec<String>,
+    /// Where the host answers, instead of the address in hosts/default.nix (one host only)
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Option<String>,
+    /// Seconds after which the host undoes what nobody confirmed [default: as the host's configuration says]
+    #[arg(long, value_name = "SECONDS")]
+    pub deadline: Option<u64>,
+    /// Print every step this would take and do none
+    #[arg(long)]
+    pub plan: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Rules {
+    /// The agenix rules [default: $RULES, else secrets/secrets.nix or secrets.nix upwards]
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Secrets {
+    /// Which files do not match the rules, without any private key; exit code 3 on drift
+    Check {
+        #[command(flatten)]
+        rules: Rules,
+    },
+    /// Encrypt the files that do not match the rules again: all or none
+    Rekey {
+        /// Only these files, as the rules name them [default: all]
+        files: Vec<String>,
+        /// Also those that are right already
+        #[arg(long)]
+        all: bool,
+        /// A recipient that may be added without asking, by fingerprint
+        #[arg(long, value_name = "SHA256:..")]
+        accept_recipient: Vec<String>,
+        #[command(flatten)]
+        identity: Identity,
+        #[command(flatten)]
+        rules: Rules,
+        /// Print what would be encrypted again and for whom, and do nothing
+        #[arg(long)]
+        plan: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Host {
+    /// Insert or replace the host's key in the rules, pin it in hosts/known_hosts, rekey what changed
+    Enroll {
+        name: String,
+        /// The host's public key (ssh-ed25519 ..) [default: the one pinned for it]
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+        /// The public key it replaces [default: the one pinned for it]
+        #[arg(long, value_name = "KEY")]
+        old_key: Option<String>,
+        /// The secrets it reads, as the rules name them [default: those its configuration names]
+        #[arg(long = "secret", value_name = "FILE")]
+        secrets: Vec<String>,
+        /// Change the rules only
+        #[arg(long)]
+        no_rekey: bool,
+        #[command(flatten)]
+        identity: Identity,
+        #[command(flatten)]
+        rules: Rules,
+        /// Print the change and do nothing
+        #[arg(long)]
+        plan: bool,
+    },
+    /// Wait until the host answers and shows the pinned key
+    Wait {
+        name: String,
+        #[arg(long, value_name = "ADDRESS")]
+        address: Option<String>,
+        /// How long to wait, in seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+        timeout: u64,
+    },
+    /// Print the key the host shows, without trusting it
+    Scan {
+        name: String,
+        #[arg(long, value_name = "ADDRESS")]
+        address: Option<String>,
+        /// How long to wait, in seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+        timeout: u64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Wifi {
+    /// Names of the networks, without their secrets
+    List {
+        /// Where iwd keeps its profiles
+        #[arg(long, value_name = "DIR", default_value = "/var/lib/iwd")]
+        wifi_dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Card {
+    /// Disks that could be a card, and why the others are refused
+    List,
+    /// Write an image to a card and verify it, nothing else
+    Write {
+        /// An .img file, or a folder that holds one
+        image: PathBuf,
+        /// A device or a file
+        card: PathBuf,
+        /// Write a disk that is neither removable nor USB nor an SD card
+        #[arg(long)]
+        allow_fixed_disk: bool,
+    },
+}

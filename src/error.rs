@@ -1,0 +1,160 @@
+//! Errors as the user meets them: what went wrong, what to do next, and the exit code that tells a script.
+
+use std::error::Error;
+use std::fmt;
+
+/// The exit codes of spinet; several hosts report the gravest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// Failed; what was and what was not done is said.
+    Failed,
+    /// The command line is wrong: unknown host, missing or contradicting flags.
+    Usage,
+    /// A check found drift.
+    Drift,
+    /// The deployed configuration was undone and the host verified on its former system.
+    Undone,
+    /// The outcome is unknown: the host cannot be reached after an activation.
+    Unknown,
+}
+
+impl Exit {
+    /// The process' exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Drift => 3,
+            Self::Undone => 4,
+            Self::Unknown => 5,
+        }
+    }
+
+    /// The graver of two outcomes of several hosts: 5 over 4 over 1.
+    pub fn worst(self, other: Self) -> Self {
+        self.max(other)
+    }
+}
+
+/// An error with its remedy. Messages and hints are whole sentences.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+    hints: Vec<String>,
+    exit: Option<Exit>,
+    source: Option<anyhow::Error>,
+}
+
+impl Failure {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hints: Vec::new(),
+            exit: None,
+            source: None,
+        }
+    }
+
+    /// A mistake on the command line: exit code 2.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(message).exit(Exit::Usage)
+    }
+
+    /// Adds what the user can do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    #[must_use]
+    pub fn exit(mut self, exit: Exit) -> Self {
+        self.exit = Some(exit);
+        self
+    }
+
+    #[must_use]
+    pub fn source(mut self, source: impl Into<anyhow::Error>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(AsRef::as_ref)
+    }
+}
+
+/// Adds a remedy to any error on its way up.
+pub trait Hint<T> {
+    fn hint(self, message: impl Into<String>, hint: impl Into<String>) -> anyhow::Result<T>;
+}
+
+impl<T, E: Into<anyhow::Error>> Hint<T> for Result<T, E> {
+    /// Wraps the error in a [`Failure`] with `message` and the remedy `hint`.
+    fn hint(self, message: impl Into<String>, hint: impl Into<String>) -> anyhow::Result<T> {
+        self.map_err(|e| Failure::new(message).hint(hint).source(e).into())
+    }
+}
+
+/// The exit code an error asks for; [`Exit::Failed`] unless a [`Failure`] in its chain says otherwise.
+pub fn exit_of(error: &anyhow::Error) -> Exit {
+    failures(error).find_map(|f| f.exit).unwrap_or(Exit::Failed)
+}
+
+/// The error as printed on the terminal: message, causes, hints.
+pub fn render(error: &anyhow::Error) -> String {
+    let mut causes = error.chain().map(ToString::to_string);
+    let mut text = format!("Error: {}\n", causes.next().unwrap_or_default());
+    for cause in causes {
+        for line in cause.lines() {
+            text.push_str("  ");
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    for hint in failures(error).flat_map(|f| &f.hints) {
+        text.push_str("Hint: ");
+        text.push_str(&hint.replace('\n', "\n      "));
+        text.push('\n');
+    }
+    text
+}
+
+fn failures(error: &anyhow::Error) -> impl Iterator<Item = &Failure> {
+    error.chain().filter_map(|e| e.downcast_ref::<Failure>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn hints_and_exit_code_survive_context() {
+        let error: anyhow::Error = Failure::usage("No host named bahc.")
+            .hint("Known hosts: bach.")
+            .into();
+        let error = Err::<(), _>(error)
+            .context("while choosing hosts")
+            .unwrap_err();
+        assert_eq!(exit_of(&error), Exit::Usage);
+        assert_eq!(
+            render(&error),
+            "Error: while choosing hosts\n  No host named bahc.\nHint: Known hosts: bach.\n"
+        );
+    }
+
+    #[test]
+    fn the_gravest_outcome_wins() {
+        assert_eq!(Exit::Failed.worst(Exit::Undone), Exit::Undone);
+        assert_eq!(Exit::Unknown.worst(Exit::Undone), Exit::Unknown);
+    }
+}

@@ -1,0 +1,266 @@
+//! SSH to one host, by the system's own `ssh` and the user's own configuration, under one key and no other.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use super::known_hosts::bare;
+use crate::error::Failure;
+use crate::fleet::Host;
+use crate::process::{Cmd, Output, quote};
+
+/// What ssh exits with when the connection failed, not the command.
+const SSH_FAILED: i32 = 255;
+
+/// Where a host answers and which key it must show.
+#[derive(Debug)]
+pub struct Target {
+    pub host: Host,
+    /// The address found for it; without one ssh resolves the host's name itself.
+    pub address: Option<SocketAddr>,
+    /// Holds the pin and the control socket. Its path has no spaces: nix splits NIX_SSHOPTS at them.
+    dir: TempDir,
+}
+
+/// How an attempt to log in under the pinned key went.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Login {
+    Accepted,
+    /// The host showed another key than the pinned one.
+    Stranger,
+    /// The right host, but it lets nobody in with the keys at hand.
+    Denied,
+    /// No answer, or the connection broke: ssh's last line.
+    Unreachable(String),
+}
+
+impl Target {
+    /// A target that must show `key` (`ssh-ed25519 AAAA..`).
+    pub fn new(host: &Host, address: Option<SocketAddr>, key: &str) -> Result<Self> {
+        let base = std::env::var_os("XDG_RUNTIME_DIR")
+            .map(PathBuf::from)
+            .filter(|dir| dir.is_dir() && !dir.to_string_lossy().contains(char::is_whitespace))
+            .unwrap_or_else(|| PathBuf::from("/tmp"));
+        let dir = tempfile::Builder::new()
+            .prefix("spinet-")
+            .permissions(std::fs::Permissions::from_mode(0o700))
+            .tempdir_in(&base)
+            .with_context(|| format!("while making a folder for ssh in {}", base.display()))?;
+        let pin = format!("{} {}\n", host.name, bare(key));
+        std::fs::write(dir.path().join("pin"), pin)
+            .context("while writing the pinned key for ssh")?;
+        Ok(Self {
+            host: host.clone(),
+            address,
+            dir,
+        })
+    }
+
+    /// `user@name`, as ssh and nix are given it; the address travels in the options.
+    pub fn destination(&self) -> String {
+        format!("{}@{}", self.host.user, self.host.address)
+    }
+
+    /// Options for a connection of its own that nothing else shares.
+    pub fn fresh_options(&self) -> Vec<String> {
+        let mut options = self.identity_options();
+        options.extend(["-o", "ControlMaster=no", "-o", "ControlPath=none"].map(String::from));
+        options
+    }
+
+    /// Options for the connection that all commands and copies of this run share.
+    pub fn shared_options(&self) -> Vec<String> {
+        let mut options = self.identity_options();
+        let socket = format!("ControlPath={}/c", self.dir.path().display());
+        let shared = ["ControlMaster=auto", "ControlPersist=60", socket.as_str()];
+        options.extend(
+            shared
+                .iter()
+                .flat_map(|o| ["-o".to_owned(), (*o).to_owned()]),
+        );
+        options
+    }
+
+    fn identity_options(&self) -> Vec<String> {
+        let mut options = vec![
+            format!("HostKeyAlias={}", self.host.name),
+            format!("UserKnownHostsFile={}/pin", self.dir.path().display()),
+            "GlobalKnownHostsFile=/dev/null".into(),
+            "StrictHostKeyChecking=yes".into(),
+            "VerifyHostKeyDNS=no".into(),
+            "UpdateHostKeys=no".into(),
+            "CheckHostIP=no".into(),
+            "ForwardAgent=no".into(),
+            "ForwardX11=no".into(),
+            "ConnectTimeout=5".into(),
+            "ServerAliveInterval=5".into(),
+            "ServerAliveCountMax=3".into(),
+            "LogLevel=ERROR".into(),
+            format!("Port={}", self.host.port),
+        ];
+        if let Some(address) = self.address {
+            options.push(format!("HostName={}", scoped(address)));
+        }
+        if !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+            options.push("BatchMode=yes".into());
+        }
+        options
+            .into_iter()
+            .flat_map(|o| ["-o".to_owned(), o])
+            .collect()
+    }
+
+    /// Runs a shell script on the host over the shared connection. Its exit status is the script's.
+    pub async fn script(&self, script: &str, input: &[u8]) -> Result<Output> {
+        self.ssh(self.shared_options(), script, input, None).await
+    }
+
+    /// Like [`Target::script`], over a connection of its own that must be through within `limit`.
+    pub async fn fresh(&self, script: &str, limit: Duration) -> Result<Output> {
+        self.ssh(self.fresh_options(), script, &[], Some(limit))
+            .await
+    }
+
+    /// Tries to log in over a fresh connection.
+    pub async fn login(&self, limit: Duration) -> Result<Login> {
+        let cmd = Cmd::new("ssh")
+            .args(self.fresh_options())
+            .args([self.destination().as_str(), "true"])
+            .timeout(limit)
+            .or_install("Install OpenSSH.");
+        let output = match cmd.output().await {
+            Ok(output) => output,
+            Err(e) => return Ok(Login::Unreachable(e.to_string())),
+        };
+        Ok(Login::read(output.status.success(), &output.stderr))
+    }
+
+    async fn ssh(
+        &self,
+        options: Vec<String>,
+        script: &str,
+        input: &[u8],
+        limit: Option<Duration>,
+    ) -> Result<Output> {
+        let mut cmd = Cmd::new("ssh")
+            .args(options)
+            .arg(self.destination())
+            // the login shell may be anything: only sh reads the script
+            .arg(format!("exec sh -c {}", quote(script)))
+            .input(input)
+            .or_install("Install OpenSSH.");
+        if let Some(limit) = limit {
+            cmd = cmd.timeout(limit);
+        }
+        let output = cmd.output().await?;
+        if output.status.code() != Some(SSH_FAILED) {
+            return Ok(output);
+        }
+        let why = Login::read(false, &output.stderr);
+        Err(why.into_failure(&self.host, cmd.failed(&output)).into())
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        if self.dir.path().join("c").exists() {
+            Cmd::new("ssh")
+                .args(self.shared_options())
+                .args(["-O", "exit", &self.destination()])
+                .fire();
+        }
+    }
+}
+
+impl Login {
+    fn read(success: bool, stderr: &str) -> Self {
+        let has = |text| stderr.contains(text);
+        if success {
+            Self::Accepted
+        } else if has("Host key verification failed")
+            || has("No matching host key")
+            || has("no matching host key type")
+        {
+            Self::Stranger
+        } else if has("Permission denied") || has("Too many authentication failures") {
+            Self::Denied
+        } else {
+            let last = stderr
+                .lines()
+                .rfind(|l| !l.trim().is_empty())
+                .unwrap_or("no answer");
+            Self::Unreachable(crate::ui::visible(last))
+        }
+    }
+
+    /// The error a story shows for a login that did not work.
+    pub fn into_failure(self, host: &Host, source: anyhow::Error) -> Failure {
+        let name = &host.name;
+        match self {
+            Self::Stranger => Failure::new(format!("What answers as {} is not {name}: it shows another host key than the pinned one.", host.address))
+                .hint(format!("If {name} was flashed anew elsewhere, run `spinet bootstrap {name}`; if not, somebody else answers under its name.")),
+            Self::Denied => Failure::new(format!("{name} accepts none of your SSH keys for {}.", host.user))
+                .hint("Load the right key into ssh-agent, and look at the authorized keys in the host's configuration."),
+            Self::Accepted | Self::Unreachable(_) => Failure::new(format!("{name} could not be reached as {} on port {}.", host.address, host.port))
+                .hint("Is it powered and on the same network? `--address` names another address."),
+        }
+        .source(source)
+    }
+}
+
+/// An address as ssh's HostName takes it: IPv6 link-local with its interface.
+fn scoped(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
+        other => other.ip().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ssh_says_is_told_apart() {
+        let read = |text| Login::read(false, text);
+        assert_eq!(read("Host key verification failed.\n"), Login::Stranger);
+        assert_eq!(
+            read("root@bach.local: Permission denied (publickey).\n"),
+            Login::Denied
+        );
+        assert_eq!(
+            read("ssh: connect to host bach.local port 22: No route to host\n\n"),
+            Login::Unreachable("ssh: connect to host bach.local port 22: No route to host".into())
+        );
+    }
+
+    #[test]
+    fn only_the_pinned_key_is_accepted_and_no_agent_is_lent() {
+        let host = Host {
+            name: "bach".into(),
+            system: String::new(),
+            address: "bach.local".into(),
+            user: "root".into(),
+            port: 2222,
+        };
+        let address = "[fe80::1%3]:22".parse().unwrap();
+        let target = Target::new(&host, Some(address), "ssh-ed25519 AAAA x").unwrap();
+        let options = target.fresh_options().join(" ");
+        for expected in [
+            "StrictHostKeyChecking=yes",
+            "HostKeyAlias=bach",
+            "ForwardAgent=no",
+            "HostName=fe80::1%3",
+            "Port=2222",
+            "ControlPath=none",
+        ] {
+            assert!(options.contains(expected), "{options}");
+        }
+        let pin = std::fs::read_to_string(target.dir.path().join("pin")).unwrap();
+        assert_eq!(pin, "bach ssh-ed25519 AAAA\n");
+    }
+}

@@ -1,0 +1,49 @@
+//! The `nix` command: what spinet evaluates, builds and copies, always in the user's own flake and settings.
+
+mod build;
+mod settings;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::process::Cmd;
+
+pub use settings::Settings;
+
+/// Nix at work on one flake.
+#[derive(Debug, Clone)]
+pub struct Nix {
+    dir: PathBuf,
+}
+
+impl Nix {
+    /// `dir` is the folder of flake.nix.
+    pub fn new(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+        }
+    }
+
+    /// Evaluates an attribute of the flake to JSON; `apply` is a Nix function to run over it first.
+    pub async fn eval(&self, attr: &str, apply: Option<&str>) -> Result<Value> {
+        let mut cmd = self.cmd("eval").args(["--json", &format!(".#{attr}")]);
+        if let Some(function) = apply {
+            cmd = cmd.args(["--apply", function]);
+        }
+        let text = cmd.text().await?;
+        serde_json::from_str(&text).with_context(|| format!("while reading the flake's {attr}"))
+    }
+
+    fn cmd(&self, subcommand: &str) -> Cmd {
+        Cmd::new("nix")
+            .args([
+                "--extra-experimental-features",
+                "nix-command flakes",
+                subcommand,
+            ])
+            .dir(&self.dir)
+            .or_install("Install Nix (nixos.org/download); version 2.18 or newer is enough.")
+    }
+}

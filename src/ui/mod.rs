@@ -1,0 +1,177 @@
+//! What the user sees and is asked. Parts tell events to a [`Ui`]; they never print themselves.
+
+mod text;
+
+use std::cell::RefCell;
+use std::io::{BufRead, IsTerminal, Write};
+use std::rc::Rc;
+use std::time::Duration;
+
+use age::secrecy::SecretString;
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::error::{Exit, Failure};
+
+pub use text::{bytes, visible};
+
+/// The user's side of a run: messages on standard error, questions on the terminal.
+#[derive(Clone)]
+pub struct Ui {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    /// Questions may be asked.
+    interactive: bool,
+    /// `--yes`: confirmations are answered with yes.
+    yes: bool,
+    verbose: bool,
+    bar: RefCell<Option<ProgressBar>>,
+    stop: RefCell<Option<(String, Exit)>>,
+}
+
+impl Ui {
+    /// `yes` answers confirmations, never other questions.
+    pub fn new(yes: bool, verbose: bool) -> Self {
+        let interactive = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        Self {
+            inner: Rc::new(Inner {
+                interactive,
+                yes,
+                verbose,
+                bar: RefCell::new(None),
+                stop: RefCell::new(None),
+            }),
+        }
+    }
+
+    /// One message of its own line.
+    pub fn say(&self, message: impl AsRef<str>) {
+        self.line(message.as_ref());
+    }
+
+    /// A numbered step begins.
+    pub fn step(&self, number: usize, of: usize, title: &str) {
+        self.line(&format!("[{number}/{of}] {title}"));
+    }
+
+    pub fn warn(&self, message: impl AsRef<str>) {
+        self.line(&format!("Warning: {}", message.as_ref()));
+    }
+
+    /// Shown with `-v` only.
+    pub fn detail(&self, message: impl AsRef<str>) {
+        if self.inner.verbose {
+            self.line(&format!("  {}", message.as_ref()));
+        }
+    }
+
+    /// Moves the progress bar; `total` 0 is a spinner. The bar ends with [`Ui::progress_done`].
+    pub fn progress(&self, label: &str, done: u64, total: u64) {
+        if !self.inner.interactive {
+            return;
+        }
+        let mut slot = self.inner.bar.borrow_mut();
+        let bar = slot.get_or_insert_with(|| {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+            let template = if total > 0 {
+                "  {msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}"
+            } else {
+                "  {spinner} {wide_msg} {elapsed}"
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        bar.set_message(visible(label));
+        bar.set_position(done);
+    }
+
+    pub fn progress_done(&self) {
+        if let Some(bar) = self.inner.bar.borrow_mut().take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Asks a yes/no question; `--yes` answers it, no terminal and no `--yes` is an error naming it.
+    pub fn confirm(&self, question: &str) -> Result<bool> {
+        if self.inner.yes {
+            return Ok(true);
+        }
+        let answer = self.ask(&format!("{question} [y/N]"), "--yes")?;
+        Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Asks for a line of text; `flag` is what answers it without a terminal.
+    pub fn ask(&self, question: &str, flag: &str) -> Result<String> {
+        self.need_terminal(question, flag)?;
+        self.progress_done();
+        eprint!("{question} ");
+        std::io::stderr()
+            .flush()
+            .context("while asking on the terminal")?;
+        let mut answer = String::new();
+        std::io::stdin()
+            .lock()
+            .read_line(&mut answer)
+            .context("while reading the answer")?;
+        Ok(answer.trim().to_owned())
+    }
+
+    /// Asks for a passphrase without showing it.
+    pub fn passphrase(&self, question: &str, flag: &str) -> Result<SecretString> {
+        self.need_terminal(question, flag)?;
+        self.progress_done();
+        let answer = rpassword::prompt_password(format!("{question} "))
+            .context("while reading a passphrase")?;
+        Ok(SecretString::from(answer))
+    }
+
+    /// `--yes` was given.
+    pub fn assumes_yes(&self) -> bool {
+        self.inner.yes
+    }
+
+    pub fn is_interactive(&self) -> bool {
+        self.inner.interactive
+    }
+
+    /// What a signal arriving from now on leaves behind, and the exit code that tells it.
+    pub fn if_stopped(&self, message: impl Into<String>, exit: Exit) {
+        *self.inner.stop.borrow_mut() = Some((message.into(), exit));
+    }
+
+    /// Says what a run that was stopped by a signal leaves behind.
+    pub fn stopped(&self) -> Exit {
+        self.progress_done();
+        let stop = self.inner.stop.borrow_mut().take();
+        let (message, exit) = stop.unwrap_or_else(|| ("Nothing was changed.".into(), Exit::Failed));
+        self.line(&format!("Stopped. {message}"));
+        exit
+    }
+
+    fn need_terminal(&self, question: &str, flag: &str) -> Result<()> {
+        if self.inner.interactive {
+            return Ok(());
+        }
+        Err(
+            Failure::new(format!("There is no terminal to ask: {question}"))
+                .hint(format!("Answer it with {flag}."))
+                .into(),
+        )
+    }
+
+    fn line(&self, text: &str) {
+        let print = || {
+            // a closed standard error must not end a deploy half-way
+            let _ = writeln!(std::io::stderr(), "{text}");
+        };
+        match &*self.inner.bar.borrow() {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Text from outside (network names, device names, logs) made safe to print, and sizes for people.
+
+/// Escapes control and bidirectional characters, so that a name cannot move the cursor or reorder a line.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => shown.push(' '),
+            '\u{200e}'
+            | '\u{200f}'
+            | '\u{061c}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => {
+                shown.extend(c.escape_unicode());
+            }
+            c if c.is_control() => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// A size in bytes as people read it: powers of 1000, as card makers print them.
+pub fn bytes(size: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if size < 1000 {
+        return format!("{size} B");
+    }
+    let mut tenths = size / 100;
+    let mut unit = 0;
+    while tenths >= 10_000 && unit + 1 < UNITS.len() {
+        tenths /= 1000;
+        unit += 1;
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_move_the_cursor() {
+        assert_eq!(visible("a\u{1b}[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
+        assert_eq!(visible("Zur Post ☕"), "Zur Post ☕");
+    }
+
+    #[test]
+    fn sizes_are_rounded_down_to_a_tenth() {
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(31_914_983_424), "31.9 GB");
+        assert_eq!(bytes(1_500), "1.5 kB");
+    }
+}
