@@ -33,7 +33,7 @@ let
     let
       isFile = builtins.isPath module || builtins.isString module;
       loaded = if isFile then import module else module;
-      file = if isFile then toString module else parent;
+      file = if isFile then toString module else parent.file;
       wanted = lib.functionArgs loaded;
       given = if wanted == { } then args else args // mapAttrs (n: _: args.${n} or args.config._module.args.${n}) wanted;
       m = if lib.isFunctionLike loaded then loaded given else loaded;
@@ -41,7 +41,7 @@ let
     in
     {
       file = m._file or file;
-      key = m.key or (if isFile then toString module else "${parent}:${toString index}");
+      key = m.key or (if isFile then toString module else "${parent.key}:${toString index}");
       imports = m.imports or [ ];
       options = m.options or { };
       config = if long then m.config or { } else removeAttrs m moduleKeys;
@@ -56,14 +56,14 @@ let
         parent: acc: indexed:
         let
           m = load args parent indexed.index indexed.module;
-          inner = visitAll "${m.key}" (acc // { seen = acc.seen // { ${m.key} = true; }; }) m.imports;
+          inner = visitAll m (acc // { seen = acc.seen // { ${m.key} = true; }; }) m.imports;
         in
         if acc.seen ? ${m.key} then acc else inner // { found = inner.found ++ [ m ]; };
       visitAll =
         parent: acc: ms:
         builtins.foldl' (visit parent) acc (lib.imap1 (index: module: { inherit index module; }) ms);
     in
-    (visitAll "<modules>" { seen = { }; found = [ ]; } modules).found;
+    (visitAll { key = "<modules>"; file = "the configuration"; } { seen = { }; found = [ ]; } modules).found;
 
   declared =
     loc: declarations: defs:
@@ -76,7 +76,11 @@ let
         value = lib.mkOptionDefault option.default;
       };
       settled = lib.types.settle type loc (fallback ++ defs);
-      value = if settled == [ ] then throw "The option `${showOption loc}' is used but not defined." else head settled;
+      once = option.readOnly or false && builtins.length fallback + builtins.length (concatMap lib.discharge defs) > 1;
+      value =
+        if once then
+          throw "The option `${showOption loc}' is read-only, but it is set in ${lib.concatMapStringsSep " and " (d: "`${d.file}'") defs}."
+        else if settled == [ ] then throw "The option `${showOption loc}' is used but not defined." else head settled;
     in
     rec {
       options = option // {

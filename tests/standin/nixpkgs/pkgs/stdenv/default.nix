@@ -24,6 +24,8 @@ rec {
         )
         // {
           inherit name system;
+          # `nix develop` looks for it in the environment.
+          outputs = attrs.outputs or [ "out" ];
           builder = "/bin/bash";
           args = [ ./builder.sh ];
           stdenv = "${./.}";

@@ -32,6 +32,8 @@ in
     nix.settings = {
       # The tree has no build users, and nothing is built on the host.
       build-users-group = "";
+      # Nor downloaded: a stand-in host has no way out.
+      substituters = lib.mkDefault [ ];
       trusted-users = [ "root" ];
     };
     environment.etc."nix/nix.conf".text =

@@ -69,9 +69,7 @@ in
         ln -s ${e.source} "$out/etc/${e.target}"
       '') entries
       + ''
-        cat > $out/copied <<'END'
-        ${lib.concatMapStringsSep "\n" (e: "${e.target} ${e.mode} ${e.user} ${e.group}") copied}
-        END
+        cp ${pkgs.writeText "etc-copied" (lib.concatMapStrings (e: "${e.target} ${e.mode} ${e.user} ${e.group}\n") copied)} $out/copied
       ''
     );
     system.activationScripts.etc = {

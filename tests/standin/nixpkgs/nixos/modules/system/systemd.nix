@@ -102,13 +102,21 @@ let
     ) kinds
   );
 
+  # The file keeps its name, else systemd would take the link for an alias.
+  unitFile =
+    file: text:
+    pkgs.writeTextFile {
+      name = "unit-${lib.replaceStrings [ "@" ] [ "-" ] file}";
+      destination = "/${file}";
+      inherit text;
+    };
   place =
     { u, file, text }:
     if !u.enable then
       "ln -s /dev/null $out/${file}"
     else
       ''
-        ln -s ${pkgs.writeText "unit-${lib.replaceStrings [ "@" ] [ "-" ] file}" text} $out/${file}
+        ln -s ${unitFile file text}/${file} $out/${file}
       ''
       + lib.concatMapStrings (t: "wire ${t}.wants ${file}\n") u.wantedBy
       + lib.concatMapStrings (t: "wire ${t}.requires ${file}\n") (u.requiredBy or [ ])
@@ -147,11 +155,6 @@ in
       wire() { mkdir -p "$out/$1" && ln -sfn "../$2" "$out/$1/$2"; }
       ${lib.concatMapStringsSep "\n" place allUnits}
       ln -s /usr/lib/systemd/system/${cfg.defaultUnit} $out/default.target
-      # The tree's network configuration, if it has one, is the stand-in host's.
-      wire multi-user.target.wants systemd-networkd.service
-      ln -sfn /usr/lib/systemd/system/systemd-networkd.service $out/multi-user.target.wants/systemd-networkd.service
-      mkdir $out/systemd-networkd.service.d
-      printf '[Unit]\nConditionDirectoryNotEmpty=/etc/systemd/network\n' > $out/systemd-networkd.service.d/standin.conf
     '';
     environment.etc."tmpfiles.d/00-nixos.conf".text = lib.concatLines cfg.tmpfiles.rules;
   };
