@@ -1,11 +1,6 @@
 # A Raspberry Pi 3, 4 or Zero 2 W that boots from the card spinet wrote: U-Boot with extlinux,
 # the image's root file system, wifi firmware, and limits that suit 1 GB of memory and a card.
-{
-  config,
-  lib,
-  options,
-  ...
-}:
+{ lib, options, ... }:
 {
   boot.loader = {
     grub.enable = false;
@@ -25,8 +20,15 @@
   # Without it there is no wlan0.
   hardware.enableRedistributableFirmware = true;
 
+  # The key spinet enrols. Making an RSA key of 4096 bits as well takes a Pi a minute.
+  services.openssh.hostKeys = lib.mkDefault [
+    {
+      type = "ed25519";
+      path = "/etc/ssh/ssh_host_ed25519_key";
+    }
+  ];
+
   zramSwap.enable = lib.mkDefault true;
-  systemd.oomd.enable = lib.mkDefault true;
 
   services.journald =
     if options.services.journald ? settings then
@@ -45,15 +47,9 @@
   # The chip's watchdog counts to 15 seconds at most.
   systemd.settings.Manager.RuntimeWatchdogSec = lib.mkDefault "14s";
 
-  nix = {
-    gc = {
-      automatic = lib.mkDefault true;
-      dates = lib.mkDefault "weekly";
-      options = lib.mkDefault "--delete-older-than 14d";
-    };
-    # Power cuts are a Pi's daily bread: no store path may be registered before it is on the card.
-    settings = lib.mkIf (lib.versionAtLeast (lib.getVersion config.nix.package) "2.25") {
-      fsync-store-paths = true;
-    };
+  nix.gc = {
+    automatic = lib.mkDefault true;
+    dates = lib.mkDefault "weekly";
+    options = lib.mkDefault "--delete-older-than 14d";
   };
 }

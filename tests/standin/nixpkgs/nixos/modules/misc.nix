@@ -16,6 +16,9 @@ in
     };
     nixpkgs.overlays = option (types.listOf types.raw) [ ];
     nixpkgs.config = option types.anything { };
+    nixpkgs.flake.source = option (types.nullOr types.anything) null;
+    nixpkgs.flake.setNixPath = option types.bool false;
+    nixpkgs.flake.setFlakeRegistry = option types.bool false;
     nixpkgs.pkgs = option types.raw (
       import ../../pkgs {
         inherit (config.nixpkgs.hostPlatform) system;
