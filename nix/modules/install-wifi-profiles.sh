@@ -41,9 +41,6 @@ for secret in "$@"; do
         keep "$secret holds no profile after its first line."
         continue
     fi
-    if cmp -s -- "$secret" "$folder/$name"; then
-        continue
-    fi
     # iwd reads only names that end in a known type, so it never sees the half-written file.
     new=$(mktemp "$folder/.spinet.XXXXXX")
     if ! cat -- "$secret" >"$new" || ! sync "$new" || ! mv -f -- "$new" "$folder/$name"; then
