@@ -48,7 +48,7 @@ in
   config.system.activationScripts.groups.deps = [ "users" ];
   config.system.activationScripts.var = "mkdir -m 0755 -p /var/lib /var/empty /nix/var/nix/profiles /nix/var/nix/gcroots";
   config.system.activationScripts.hostname = lib.optionalString (config.networking.hostName != "") ''
-    [ "$(uname -n)" = ${config.networking.hostName} ] || echo ${config.networking.hostName} > /proc/sys/kernel/hostname || true
+    hostname ${config.networking.hostName}
   '';
 
   config.system.build.activate = pkgs.writeScript "activate" ''
@@ -62,6 +62,7 @@ in
         pkgs.gnused
         pkgs.findutils
         pkgs.getent
+        pkgs.hostname
         pkgs.util-linux
         pkgs.shadow
         pkgs.age
