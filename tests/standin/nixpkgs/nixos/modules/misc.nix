@@ -59,7 +59,9 @@ in
     system.nixos.release = option types.str "26.05";
     system.nixos.tags = option (types.listOf types.str) [ ];
     system.configurationRevision = option (types.nullOr types.str) null;
-    system.name = option types.str (if config.networking.hostName == "" then "unnamed" else config.networking.hostName);
+    system.name = option types.str (
+      if config.networking.hostName == "" then "unnamed" else config.networking.hostName
+    );
   };
 
   config = {

@@ -24,7 +24,9 @@ in
     };
     system.activationScripts.wrappers = ''
       mkdir -p /run/wrappers/bin
-      for program in sudo su mount umount ping; do ln -sfn /usr/bin/$program /run/wrappers/bin/$program; done
+      for program in sudo su mount umount ping; do
+        ln -sfn /usr/bin/$program /run/wrappers/bin/$program
+      done
     '';
   };
 }

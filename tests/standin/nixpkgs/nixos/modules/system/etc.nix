@@ -9,6 +9,7 @@ let
   inherit (lib) mkOption types;
   entries = builtins.filter (e: e.enable) (builtins.attrValues config.environment.etc);
   copied = builtins.filter (e: e.mode != "symlink") entries;
+  copiedTable = lib.concatMapStrings (e: "${e.target} ${e.mode} ${e.user} ${e.group}\n") copied;
 in
 {
   options.environment.etc = mkOption {
@@ -69,7 +70,7 @@ in
         ln -s ${e.source} "$out/etc/${e.target}"
       '') entries
       + ''
-        cp ${pkgs.writeText "etc-copied" (lib.concatMapStrings (e: "${e.target} ${e.mode} ${e.user} ${e.group}\n") copied)} $out/copied
+        cp ${pkgs.writeText "etc-copied" copiedTable} $out/copied
       ''
     );
     system.activationScripts.etc = {

@@ -22,20 +22,23 @@ let
   };
 
   # A script of a service, as ExecStart and its friends want it.
-  scriptFile = name: kind: text: "${pkgs.writeShellScript "unit-script-${name}-${kind}" "set -e\n${text}"}";
+  scriptFile =
+    name: kind: text:
+    "${pkgs.writeShellScript "unit-script-${name}-${kind}" "set -e\n${text}"}";
   execs =
     name: u:
-    lib.concatMapAttrs
-      (directive: kind: lib.optionalAttrs (u.${kind} != "") { ${directive} = [ (scriptFile name kind u.${kind}) ]; })
-      {
+    lib.mapAttrs (_: kind: [ (scriptFile name kind u.${kind}) ]) (
+      lib.filterAttrs (_: kind: u.${kind} != "") {
         ExecStart = "script";
         ExecStartPre = "preStart";
         ExecStartPost = "postStart";
         ExecStop = "preStop";
         ExecStopPost = "postStop";
         ExecReload = "reload";
-      };
-  merged = a: b: a // lib.mapAttrs (n: v: if a ? ${n} then lib.toList v ++ lib.toList a.${n} else v) b;
+      }
+    );
+  merged =
+    a: b: a // lib.mapAttrs (n: v: if a ? ${n} then lib.toList v ++ lib.toList a.${n} else v) b;
 
   body = {
     service =
@@ -63,7 +66,9 @@ let
         merged u.serviceConfig (execs name u)
         // behaviour
         // {
-          Environment = lib.mapAttrsToList (n: v: ''"${n}=${toString v}"'') (lib.filterAttrs (_: v: v != null) environment);
+          Environment = lib.mapAttrsToList (n: v: ''"${n}=${toString v}"'') (
+            lib.filterAttrs (_: v: v != null) environment
+          );
         }
       );
     timer = _: u: render "Timer" u.timerConfig;
