@@ -30,13 +30,14 @@
 
   zramSwap.enable = lib.mkDefault true;
 
+  # NixOS 26.11 has `settings` in the place of `extraConfig`.
   services.journald =
     if options.services.journald ? settings then
       {
         settings.Journal.SystemMaxUse = lib.mkDefault "64M";
         settings.Journal.RuntimeMaxUse = lib.mkDefault "16M";
       }
-    else # before 26.11
+    else
       {
         extraConfig = ''
           SystemMaxUse=64M
