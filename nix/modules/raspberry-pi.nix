@@ -45,8 +45,9 @@
         '';
       };
 
-  # The chip's watchdog counts to 15 seconds at most.
-  systemd.settings.Manager.RuntimeWatchdogSec = lib.mkDefault "14s";
+  # A frozen board restarts itself. Longer than the chip's own 15 seconds (the kernel counts on),
+  # so that a card which is slow to write does not look like a frozen board.
+  systemd.settings.Manager.RuntimeWatchdogSec = lib.mkDefault "60s";
 
   nix.gc = {
     automatic = lib.mkDefault true;
