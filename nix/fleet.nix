@@ -63,7 +63,8 @@ let
     let
       inherit (nixosConfigurations.${name}.config.users) users;
       lines = file: lib.filter (line: line != "") (lib.splitString "\n" (builtins.readFile file));
-      keysOf = user: user.openssh.authorizedKeys.keys ++ lib.concatMap lines user.openssh.authorizedKeys.keyFiles;
+      keysOf =
+        user: user.openssh.authorizedKeys.keys ++ lib.concatMap lines user.openssh.authorizedKeys.keyFiles;
     in
     lib.unique (keysOf users.root ++ keysOf users.${row.user})
   ) rows;
@@ -82,7 +83,7 @@ let
         }
       ];
     }).config.system.build.sdImage
-  ) rows;
+  ) (lib.filterAttrs (_: row: row.system == "aarch64-linux") rows);
 
   packages = forAllSystems (
     system:

@@ -14,7 +14,10 @@ let
   );
 in
 {
-  imports = [ (modulesPath + "/installer/sd-card/sd-image-aarch64.nix") ];
+  imports = [
+    (modulesPath + "/installer/sd-card/sd-image-aarch64.nix")
+    ./store.nix
+  ];
 
   # The installer's tools and file systems, ZFS among them, are of no use here.
   disabledModules = [ "profiles/base.nix" ];
@@ -45,6 +48,13 @@ in
   services = {
     openssh = {
       enable = true;
+      # The key seeded on the card; it is made at the first boot if there is none.
+      hostKeys = [
+        {
+          type = "ed25519";
+          path = "/etc/ssh/ssh_host_ed25519_key";
+        }
+      ];
       settings = {
         PasswordAuthentication = false;
         KbdInteractiveAuthentication = false;
@@ -63,10 +73,7 @@ in
   };
 
   zramSwap.enable = true;
-  nix.settings = lib.mkIf (lib.versionAtLeast (lib.getVersion config.nix.package) "2.25") {
-    fsync-store-paths = true;
-  };
-
+  documentation.enable = false;
   system.stateVersion = config.system.nixos.release;
 
   assertions = [

@@ -21,7 +21,10 @@ let
   };
 in
 {
-  imports = [ ./wifi.nix ];
+  imports = [
+    ./store.nix
+    ./wifi.nix
+  ];
 
   options.spinet.deploy = {
     user = lib.mkOption {

@@ -12,10 +12,7 @@ shift
 failed=0
 new=
 
-discard() {
-    if [ -n "$new" ]; then rm -f -- "$new"; fi
-}
-trap discard EXIT
+trap 'if [ -n "$new" ]; then rm -f -- "$new"; fi' EXIT
 
 keep() {
     echo "The wifi profiles in $folder stay as they are: $1" >&2
@@ -42,9 +39,6 @@ for secret in "$@"; do
     fi
     if ! grep -q '^\[' "$secret"; then
         keep "$secret holds no profile after its first line."
-        continue
-    fi
-    if cmp -s -- "$secret" "$folder/$name"; then
         continue
     fi
     # iwd reads only names that end in a known type, so it never sees the half-written file.

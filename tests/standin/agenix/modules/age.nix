@@ -23,6 +23,18 @@ let
         symlink = option types.bool true;
       };
     };
+  install =
+    s:
+    lib.concatMapStringsSep " " q [
+      "install_secret"
+      cfg.ageBin
+      "${s.file}"
+      s.name
+      s.path
+      s.mode
+      (if s.symlink then "link" else "copy")
+    ]
+    + "\n";
   each = f: lib.concatMapStrings f (builtins.attrValues cfg.secrets);
 in
 {
@@ -32,7 +44,9 @@ in
     secretsMountPoint = option types.str "/run/agenix.d";
     secrets = option (types.attrsOf (types.submodule secret)) { };
     identityPaths = option (types.listOf types.str) (
-      map (k: k.path) (builtins.filter (k: k.type == "rsa" || k.type == "ed25519") config.services.openssh.hostKeys)
+      map (k: k.path) (
+        builtins.filter (k: k.type == "rsa" || k.type == "ed25519") config.services.openssh.hostKeys
+      )
     );
   };
 
@@ -55,7 +69,7 @@ in
         deps = [ "agenixNewGeneration" ];
         text = ''
           identities ${lib.escapeShellArgs cfg.identityPaths}
-          ${each (s: "install_secret ${q cfg.ageBin} ${q "${s.file}"} ${q s.name} ${q s.path} ${q s.mode} ${if s.symlink then "link" else "copy"}\n")}
+          ${each install}
           publish_generation
         '';
       };

@@ -83,12 +83,14 @@ rec {
     __missing = true;
   };
   getAttrFromPath = path: attrByPath path (throw "attribute ${toString path} is missing");
-  setAttrByPath = path: value: if path == [ ] then value else { ${head path} = setAttrByPath (tail path) value; };
+  setAttrByPath =
+    path: value: if path == [ ] then value else { ${head path} = setAttrByPath (tail path) value; };
   recursiveUpdate =
     a: b:
     a
     // mapAttrs (
-      n: v: if isAttrs v && isAttrs (a.${n} or null) && !isDerivation v then recursiveUpdate a.${n} v else v
+      n: v:
+      if isAttrs v && isAttrs (a.${n} or null) && !isDerivation v then recursiveUpdate a.${n} v else v
     ) b;
   isDerivation = x: isAttrs x && x.type or null == "derivation";
   collect =
@@ -142,13 +144,21 @@ rec {
   count = wanted: xs: length (filter wanted xs);
   cartesianProduct =
     sets:
-    foldl' (acc: n: concatMap (s: map (v: s // { ${n} = v; }) sets.${n}) acc) [ { } ] (attrNames sets);
+    foldl' (acc: n: concatMap (s: map (v: s // { ${n} = v; }) sets.${n}) acc) [ { } ] (
+      attrNames sets
+    );
   concat = a: b: a ++ b;
   inherit concatLists;
 
   # Packages
-  getName = p: if builtins.isString p then (builtins.parseDrvName p).name else p.pname or (builtins.parseDrvName p.name).name;
-  getVersion = p: if builtins.isString p then (builtins.parseDrvName p).version else p.version or "";
+  getName =
+    p:
+    if builtins.isString p then
+      (builtins.parseDrvName p).name
+    else
+      p.pname or (builtins.parseDrvName p.name).name;
+  getVersion =
+    p: if builtins.isString p then (builtins.parseDrvName p).version else p.version or "";
   getOutput = _: p: p;
   getBin = id;
   getLib = id;

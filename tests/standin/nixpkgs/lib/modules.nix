@@ -33,15 +33,15 @@ let
     let
       isFile = builtins.isPath module || builtins.isString module;
       loaded = if isFile then import module else module;
-      file = if isFile then toString module else parent;
+      file = if isFile then toString module else parent.file;
       wanted = lib.functionArgs loaded;
-      given = if wanted == { } then args else args // mapAttrs (n: _: args.${n} or args.config._module.args.${n}) wanted;
+      given = args // mapAttrs (n: _: args.${n} or args.config._module.args.${n}) wanted;
       m = if lib.isFunctionLike loaded then loaded given else loaded;
       long = m ? config || m ? options;
     in
     {
       file = m._file or file;
-      key = m.key or (if isFile then toString module else "${parent}:${toString index}");
+      key = m.key or (if isFile then toString module else "${parent.key}:${toString index}");
       imports = m.imports or [ ];
       options = m.options or { };
       config = if long then m.config or { } else removeAttrs m moduleKeys;
@@ -56,27 +56,55 @@ let
         parent: acc: indexed:
         let
           m = load args parent indexed.index indexed.module;
-          inner = visitAll "${m.key}" (acc // { seen = acc.seen // { ${m.key} = true; }; }) m.imports;
+          marked = acc // {
+            seen = acc.seen // {
+              ${m.key} = true;
+            };
+          };
+          inner = visitAll m marked m.imports;
         in
         if acc.seen ? ${m.key} then acc else inner // { found = inner.found ++ [ m ]; };
       visitAll =
         parent: acc: ms:
-        builtins.foldl' (visit parent) acc (lib.imap1 (index: module: { inherit index module; }) ms);
+        builtins.foldl' (visit parent) acc (
+          lib.imap1 (index: module: { inherit index module; }) ms
+        );
+      top = {
+        key = "<modules>";
+        file = "the configuration";
+      };
+      nothing = {
+        seen = { };
+        found = [ ];
+      };
     in
-    (visitAll "<modules>" { seen = { }; found = [ ]; } modules).found;
+    (visitAll top nothing modules).found;
 
   declared =
     loc: declarations: defs:
     let
-      option = builtins.foldl' merge (head declarations).tree (map (d: d.tree) (builtins.tail declarations));
-      merge = a: b: a // b // { type = if a ? type && b ? type then lib.types.extended a.type b.type else a.type or b.type; };
+      option = builtins.foldl' merge { } (map (d: d.tree) declarations);
+      merge =
+        a: b:
+        a
+        // b
+        // lib.optionalAttrs (a ? type) {
+          type = if b ? type then lib.types.extended a.type b.type else a.type;
+        };
       type = option.type or lib.types.unspecified;
       fallback = lib.optional (option ? default) {
         file = "the default";
         value = lib.mkOptionDefault option.default;
       };
       settled = lib.types.settle type loc (fallback ++ defs);
-      value = if settled == [ ] then throw "The option `${showOption loc}' is used but not defined." else head settled;
+      set = fallback ++ concatMap lib.discharge defs;
+      value =
+        if option.readOnly or false && builtins.length set > 1 then
+          throw "The option `${showOption loc}' is read-only, but it is set in `${(lib.last set).file}'."
+        else if settled == [ ] then
+          throw "The option `${showOption loc}' is used but not defined."
+        else
+          head settled;
     in
     rec {
       options = option // {
@@ -103,8 +131,8 @@ let
         n:
         let
           here = loc ++ [ n ];
-          decls = concatMap (d: lib.optional (d.tree ? ${n}) { inherit (d) file; tree = d.tree.${n}; }) declarations;
-          childDefs = concatMap (d: lib.optional (d.value ? ${n}) (d // { value = d.value.${n}; })) pushed;
+          decls = map (d: d // { tree = d.tree.${n}; }) (filter (d: d.tree ? ${n}) declarations);
+          childDefs = map (d: d // { value = d.value.${n}; }) (filter (d: d.value ? ${n}) pushed);
         in
         if decls == [ ] then
           {
@@ -113,7 +141,10 @@ let
               let
                 won = lib.winning childDefs;
               in
-              if won == [ ] then throw "The option `${showOption here}' is used but not defined." else lib.types.anything.merge here won;
+              if won == [ ] then
+                throw "The option `${showOption here}' is used but not defined."
+              else
+                lib.types.anything.merge here won;
           }
         else if isOption (head decls).tree then
           declared here decls childDefs
@@ -121,10 +152,11 @@ let
           level open here decls childDefs;
       children = mapAttrs (n: _: child n) known;
       others = lib.genAttrs extra child;
-      where = n: head (filter (d: d.value ? ${n}) pushed);
+      firstRefused = showOption (loc ++ [ (head refused) ]);
+      where = (head (filter (d: d.value ? ${head refused}) pushed)).file;
     in
     if refused != [ ] then
-      throw "The option `${showOption (loc ++ [ (head refused) ])}' does not exist. It is defined in `${(where (head refused)).file}'."
+      throw "The option `${firstRefused}' does not exist. It is defined in `${where}'."
     else
       {
         options = mapAttrs (_: c: c.options) children;
@@ -136,7 +168,7 @@ let
     if isAttrs d.value then
       d.value
     else
-      throw "The option `${showOption loc}' holds options, but is defined as a ${builtins.typeOf d.value} in `${d.file}'.";
+      throw "`${showOption loc}' holds options, but is a ${builtins.typeOf d.value} in `${d.file}'.";
 in
 {
   evalModules =
@@ -175,7 +207,12 @@ in
     {
       inherit config options;
       _module.args = specialArgs;
-      extendModules = { modules ? [ ], ... }@more: lib.evalModules (call // { modules = call.modules ++ modules; });
+      extendModules =
+        {
+          modules ? [ ],
+          ...
+        }:
+        lib.evalModules (call // { modules = call.modules ++ modules; });
     };
 
   # For modules that want to be told apart in messages.

@@ -48,14 +48,17 @@ rec {
     let
       value = def.value;
       kind = if builtins.isAttrs value then value._type or null else null;
-      inner = discharge (def // { value = value.content; });
+      bare = def // {
+        value = value.content;
+      };
+      inner = discharge bare;
     in
     if kind == "merge" then
       concatMap (v: discharge (def // { value = v; })) value.contents
     else if kind == "if" then
       if value.condition then inner else [ ]
     else if kind == "override" then
-      map (d: { priority = value.priority; } // d) (discharge (removeAttrs def [ "priority" ] // { value = value.content; }))
+      map (d: { inherit (value) priority; } // d) (discharge (removeAttrs bare [ "priority" ]))
     else if kind == "order" then
       map (d: { order = value.priority; } // d) inner
     else
@@ -78,7 +81,8 @@ rec {
     let
       value = def.value;
       kind = if builtins.isAttrs value then value._type or null else null;
-      onto = wrap: map (d: d // { value = builtins.mapAttrs (_: wrap) d.value; }) (pushDown (def // { value = value.content; }));
+      inner = pushDown (def // { value = value.content; });
+      onto = wrap: map (d: d // { value = builtins.mapAttrs (_: wrap) d.value; }) inner;
     in
     if kind == "merge" then
       concatMap (v: pushDown (def // { value = v; })) value.contents

@@ -34,9 +34,11 @@ rec {
     in
     start >= 0 && substring start (-1) s == suffix;
   hasInfix = infix: s: builtins.length (split (escapeRegex infix) s) > 1;
-  removePrefix = prefix: s: if hasPrefix prefix s then substring (stringLength prefix) (-1) s else s;
+  removePrefix =
+    prefix: s: if hasPrefix prefix s then substring (stringLength prefix) (-1) s else s;
   removeSuffix =
-    suffix: s: if hasSuffix suffix s then substring 0 (stringLength s - stringLength suffix) s else s;
+    suffix: s:
+    if hasSuffix suffix s then substring 0 (stringLength s - stringLength suffix) s else s;
   splitString = sep: s: builtins.filter builtins.isString (split (escapeRegex sep) s);
   stringToCharacters = s: builtins.genList (i: substring i 1 s) (stringLength s);
   escape = chars: replaceStrings chars (map (c: "\\${c}") chars);
@@ -45,8 +47,9 @@ rec {
     value:
     let
       s = toString value;
+      plain = match "[[:alnum:],._+:@%/-]+" s != null;
     in
-    if match "[[:alnum:],._+:@%/-]+" s == null then "'${replaceStrings [ "'" ] [ "'\\''" ] s}'" else s;
+    if plain then s else "'${replaceStrings [ "'" ] [ "'\\''" ] s}'";
   escapeShellArgs = concatMapStringsSep " " escapeShellArg;
   toShellVars = set: concatLines (basics.mapAttrsToList (n: v: "${n}=${escapeShellArg v}") set);
   trim =
@@ -69,13 +72,16 @@ rec {
       n = builtins.fromJSON (trim s);
     in
     if builtins.isInt n then n else throw "cannot read ${s} as an integer";
-  isStringLike = x: builtins.isString x || builtins.isPath x || (builtins.isAttrs x && (x ? outPath || x ? __toString));
+  isStringLike =
+    x:
+    builtins.isString x || builtins.isPath x || (builtins.isAttrs x && (x ? outPath || x ? __toString));
   isStorePath = x: isStringLike x && hasPrefix "${builtins.storeDir}/" (toString x);
   nameFromURL = url: sep: builtins.head (splitString sep (basics.last (splitString "/" url)));
   versionAtLeast = a: b: builtins.compareVersions a b >= 0;
   versionOlder = a: b: builtins.compareVersions a b < 0;
   versions = genAttrs [ "majorMinor" "major" ] (
-    kind: v: concatStringsSep "." (basics.take (if kind == "major" then 1 else 2) (splitString "." v))
+    kind: v:
+    concatStringsSep "." (basics.take (if kind == "major" then 1 else 2) (splitString "." v))
   );
 
   # Text formats
@@ -90,7 +96,8 @@ rec {
       _: sections:
       concatStringsSep "\n" (
         basics.mapAttrsToList (
-          name: set: "[${name}]\n" + concatLines (basics.mapAttrsToList (k: v: "${k}=${scalar v}") set)
+          name: set:
+          "[${name}]\n" + concatLines (basics.mapAttrsToList (k: v: "${k}=${scalar v}") set)
         ) sections
       );
   };

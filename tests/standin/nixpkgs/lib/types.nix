@@ -30,7 +30,8 @@ let
       lib.concatMapStringsSep " and " (d: "`${d.file}'") defs
     }.";
   # Equal definitions are one definition.
-  same = loc: defs: if all (v: v == (head defs).value) (values defs) then (head defs).value else conflict loc defs;
+  same =
+    loc: defs: if all (v: v == first loc defs) (values defs) then first loc defs else conflict loc defs;
   scalar =
     name: check:
     mkType {
@@ -56,14 +57,19 @@ let
     let
       won = lib.winning defs;
       wrong = builtins.filter (d: !type.check d.value) won;
+      culprit = head wrong;
     in
     if won == [ ] then
       [ ]
     else if wrong != [ ] then
-      throw "A definition for option `${showOption loc}' is not of type `${type.name}': ${describe (head wrong).value}, in `${(head wrong).file}'."
+      throw (
+        "A definition for option `${showOption loc}' is not of type `${type.name}': "
+        + "${describe culprit.value}, in `${culprit.file}'."
+      )
     else
       [ (type.merge loc won) ];
-  describe = v: if isInt v || isBool v || isString v then builtins.toJSON v else "a ${builtins.typeOf v}";
+  describe =
+    v: if isInt v || isBool v || isString v then builtins.toJSON v else "a ${builtins.typeOf v}";
 in
 rec {
   inherit settle mkType;
@@ -75,7 +81,9 @@ rec {
   float = scalar "floating point number" isFloat;
   number = scalar "number" (x: isInt x || isFloat x);
   ints = {
-    between = low: high: scalar "integer between ${toString low} and ${toString high}" (between low high);
+    between =
+      low: high:
+      scalar "integer between ${toString low} and ${toString high}" (between low high);
     positive = scalar "positive integer" (n: isInt n && n > 0);
     unsigned = scalar "unsigned integer" (n: isInt n && n >= 0);
     u8 = ints.between 0 255;
@@ -88,11 +96,13 @@ rec {
   nonEmptyStr = scalar "non-empty string" (s: isString s && match "[[:space:]]*" s == null);
   singleLineStr = strMatching "[^\n\r]*";
   passwdEntry = t: addCheck t (s: match "[^:\n]*" s != null);
-  strMatching = pattern: scalar "string matching the pattern ${pattern}" (s: isString s && match pattern s != null);
+  strMatching =
+    pattern:
+    scalar "string matching the pattern ${pattern}" (s: isString s && match pattern s != null);
   lines = joined "strings concatenated with newlines" "\n";
   commas = joined "comma-separated string" ",";
   separatedString = joined "string";
-  path = scalar "path" (p: isPath p || (lib.isStringLike p && builtins.substring 0 1 (toString p) == "/"));
+  path = scalar "path" (p: isPath p || (lib.isStringLike p && lib.hasPrefix "/" (toString p)));
   pathInStore = path;
   package = mkType {
     name = "package";
@@ -138,9 +148,11 @@ rec {
       check = isList;
       merge =
         loc: defs:
-        concatMap (
-          d: concatMap lib.id (lib.imap1 (i: v: settle t (loc ++ [ "[${toString i}]" ]) [ { inherit (d) file; value = v; } ]) d.value)
-        ) defs;
+        let
+          elements = d: lib.imap1 (i: value: element i { inherit (d) file; inherit value; }) d.value;
+          element = i: def: settle t (loc ++ [ "[${toString i}]" ]) [ def ];
+        in
+        builtins.concatLists (concatMap elements defs);
       extend = other: listOf (extended t other.inner);
       inner = t;
     };
@@ -154,7 +166,9 @@ rec {
       merge =
         loc: defs:
         builtins.listToAttrs (
-          concatMap (n: map (lib.nameValuePair n) (settle t (loc ++ [ n ]) (attrsDefs defs n))) (namesOf defs)
+          concatMap (n: map (lib.nameValuePair n) (settle t (loc ++ [ n ]) (attrsDefs defs n))) (
+            namesOf defs
+          )
         );
       extend = other: attrsOf (extended t other.inner);
       inner = t;
@@ -171,7 +185,10 @@ rec {
           let
             settled = settle t (loc ++ [ n ]) (attrsDefs defs n);
           in
-          if settled == [ ] then throw "`${showOption (loc ++ [ n ])}' is used but not defined." else head settled
+          if settled == [ ] then
+            throw "`${showOption (loc ++ [ n ])}' is used but not defined."
+          else
+            head settled
         );
       extend = other: lazyAttrsOf (extended t other.inner);
     };
@@ -201,7 +218,12 @@ rec {
       merge = loc: defs: if all a.check (values defs) then a.merge loc defs else b.merge loc defs;
     };
   oneOf = ts: lib.foldl' either (head ts) (builtins.tail ts);
-  uniq = t: t // { merge = loc: defs: if length defs == 1 then t.merge loc defs else conflict loc defs; };
+  uniq =
+    t:
+    t
+    // {
+      merge = loc: defs: if length defs == 1 then t.merge loc defs else conflict loc defs;
+    };
   unique = _: uniq;
   addCheck = t: check: t // { check = v: t.check v && check v; };
   coercedTo =
@@ -211,7 +233,9 @@ rec {
       check = v: from.check v || to.check v;
       merge =
         loc: defs:
-        to.merge loc (map (d: d // { value = if from.check d.value then coerce d.value else d.value; }) defs);
+        to.merge loc (
+          map (d: d // { value = if from.check d.value then coerce d.value else d.value; }) defs
+        );
     };
   functionTo =
     t:

@@ -104,7 +104,8 @@ rec {
   linkFarm =
     name: entries:
     let
-      list = if builtins.isAttrs entries then lib.mapAttrsToList (name: path: { inherit name path; }) entries else entries;
+      named = lib.mapAttrsToList (name: path: { inherit name path; });
+      list = if builtins.isAttrs entries then named entries else entries;
     in
     runCommand name { } (
       "mkdir -p $out\n"
@@ -153,7 +154,8 @@ rec {
       ]
       // {
         inherit name;
-        nativeBuildInputs = packages ++ nativeBuildInputs ++ lib.concatMap (p: p.nativeBuildInputs or [ ]) inputsFrom;
+        nativeBuildInputs =
+          packages ++ nativeBuildInputs ++ lib.concatMap (p: p.nativeBuildInputs or [ ]) inputsFrom;
         buildCommand = "export > $out";
       }
     );

@@ -18,9 +18,10 @@ for folder in "$user_home/.rustup" /usr/local/rustup /opt/rustup; do
 done
 
 # A folder for each user, because cargo has to be able to write it.
-export CARGO_TARGET_DIR=/var/tmp/spinet-standin-$(id -u)/target
+CARGO_TARGET_DIR=/var/tmp/spinet-standin-$(id -u)/target
 # Link-time optimisation would take longer than everything else.
 export CARGO_PROFILE_RELEASE_LTO=off
+export CARGO_TARGET_DIR
 mkdir -p "$CARGO_TARGET_DIR"
 # Two builds at once must not take each other's program.
 exec 9> "$CARGO_TARGET_DIR/lock"

@@ -16,6 +16,9 @@ in
     };
     nixpkgs.overlays = option (types.listOf types.raw) [ ];
     nixpkgs.config = option types.anything { };
+    nixpkgs.flake.source = option (types.nullOr types.anything) null;
+    nixpkgs.flake.setNixPath = option types.bool false;
+    nixpkgs.flake.setFlakeRegistry = option types.bool false;
     nixpkgs.pkgs = option types.raw (
       import ../../pkgs {
         inherit (config.nixpkgs.hostPlatform) system;
@@ -56,7 +59,9 @@ in
     system.nixos.release = option types.str "26.05";
     system.nixos.tags = option (types.listOf types.str) [ ];
     system.configurationRevision = option (types.nullOr types.str) null;
-    system.name = option types.str (if config.networking.hostName == "" then "unnamed" else config.networking.hostName);
+    system.name = option types.str (
+      if config.networking.hostName == "" then "unnamed" else config.networking.hostName
+    );
   };
 
   config = {

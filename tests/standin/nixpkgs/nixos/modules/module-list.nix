@@ -10,4 +10,5 @@
   ./services/iwd.nix
   ./services/nix.nix
   ./services/openssh.nix
+  ./services/sudo.nix
 ]

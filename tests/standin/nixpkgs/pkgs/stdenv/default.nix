@@ -24,6 +24,8 @@ rec {
         )
         // {
           inherit name system;
+          # `nix develop` looks for it in the environment.
+          outputs = attrs.outputs or [ "out" ];
           builder = "/bin/bash";
           args = [ ./builder.sh ];
           stdenv = "${./.}";
@@ -35,7 +37,12 @@ rec {
     // {
       meta = attrs.meta or { };
       passthru = attrs.passthru or { };
-      overrideAttrs = f: mkDerivation (attrs // (if lib.isFunctionLike (f attrs) then f attrs attrs else f attrs));
+      overrideAttrs =
+        f:
+        let
+          changed = f attrs;
+        in
+        mkDerivation (attrs // (if lib.isFunctionLike changed then changed attrs else changed));
     }
     // lib.optionalAttrs (attrs ? pname) { inherit (attrs) pname version; };
 }

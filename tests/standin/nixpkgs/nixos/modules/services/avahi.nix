@@ -16,7 +16,9 @@ let
     use-ipv4=${yes cfg.ipv4}
     use-ipv6=${yes cfg.ipv6}
     enable-dbus=no
-    ${lib.optionalString (cfg.allowInterfaces != null) "allow-interfaces=${lib.concatStringsSep "," cfg.allowInterfaces}"}
+    ${lib.optionalString (
+      cfg.allowInterfaces != null
+    ) "allow-interfaces=${lib.concatStringsSep "," cfg.allowInterfaces}"}
     [publish]
     disable-publishing=${yes (!cfg.publish.enable)}
     publish-addresses=${yes cfg.publish.addresses}

@@ -19,7 +19,7 @@ in
     assertions = [
       {
         assertion = !config.networking.wireless.enable;
-        message = "Only one wireless daemon is allowed at the time: networking.wireless.enable and networking.wireless.iwd.enable are mutually exclusive.";
+        message = "networking.wireless.enable and networking.wireless.iwd.enable exclude each other.";
       }
     ];
     environment.etc."iwd/main.conf".text = lib.generators.toINI { } cfg.settings;

@@ -32,10 +32,13 @@ in
     nix.settings = {
       # The tree has no build users, and nothing is built on the host.
       build-users-group = "";
+      # Nor downloaded: a stand-in host has no way out.
+      substituters = lib.mkDefault [ ];
       trusted-users = [ "root" ];
     };
     environment.etc."nix/nix.conf".text =
-      lib.concatLines (lib.mapAttrsToList (n: v: "${n} = ${value v}") cfg.settings) + cfg.extraOptions;
+      lib.concatLines (lib.mapAttrsToList (n: v: "${n} = ${value v}") cfg.settings)
+      + cfg.extraOptions;
     systemd.services.nix-gc = lib.mkIf cfg.gc.automatic {
       description = "Nix Garbage Collector";
       script = "exec ${cfg.package}/bin/nix-collect-garbage ${cfg.gc.options}";

@@ -9,6 +9,8 @@ let
   inherit (lib) mkOption types;
   option = type: default: mkOption { inherit type default; };
   cfg = config.services.openssh;
+  settings = lib.filterAttrs (_: v: v != null) cfg.settings;
+  bits = k: lib.optionalString (k ? bits) "-b ${toString k.bits}";
   value =
     v:
     if builtins.isBool v then
@@ -55,7 +57,7 @@ in
       ${lib.concatMapStrings (p: "Port ${toString p}\n") cfg.ports}
       ${lib.concatMapStrings (k: "HostKey ${k.path}\n") cfg.hostKeys}
       AuthorizedKeysFile %h/.ssh/authorized_keys /etc/ssh/authorized_keys.d/%u
-      ${lib.concatStrings (lib.mapAttrsToList (n: v: "${n} ${value v}\n") (lib.filterAttrs (_: v: v != null) cfg.settings))}
+      ${lib.concatLines (lib.mapAttrsToList (n: v: "${n} ${value v}") settings)}
       # What a command finds over ssh is the system's packages, not the whole Debian tree.
       SetEnv PATH=/run/wrappers/bin:/nix/var/nix/profiles/default/bin:/run/current-system/sw/bin
       ${cfg.extraConfig}
@@ -93,7 +95,7 @@ in
         if ! [ -s ${k.path} ]; then
           mkdir -p "$(dirname ${k.path})"
           rm -f ${k.path}
-          ssh-keygen -q -t ${k.type} ${lib.optionalString (k ? bits) "-b ${toString k.bits}"} -N "" -f ${k.path}
+          ssh-keygen -q -t ${k.type} ${bits k} -N "" -f ${k.path}
         fi
       '') cfg.hostKeys;
     };

@@ -8,13 +8,11 @@
 let
   inherit (lib) mkOption types;
   scripts = config.system.activationScripts;
-  # Depth first over deps; `done` guards against doing one twice.
+  script = name: scripts.${name} or (throw "The activation script ${name} does not exist.");
+  # Depth first over deps, each once.
   visit =
     acc: name:
-    if builtins.elem name acc then
-      acc
-    else
-      builtins.foldl' visit acc (scripts.${name} or (throw "activation script ${name} does not exist")).deps ++ [ name ];
+    if builtins.elem name acc then acc else builtins.foldl' visit acc (script name).deps ++ [ name ];
   ordered = lib.unique (builtins.foldl' visit [ ] (builtins.attrNames scripts));
 in
 {
@@ -44,12 +42,14 @@ in
     default = { };
   };
 
-  config.system.activationScripts.specialfs = "mkdir -p /run/keys";
-  config.system.activationScripts.groups.deps = [ "users" ];
-  config.system.activationScripts.var = "mkdir -m 0755 -p /var/lib /var/empty /nix/var/nix/profiles /nix/var/nix/gcroots";
-  config.system.activationScripts.hostname = lib.optionalString (config.networking.hostName != "") ''
-    [ "$(uname -n)" = ${config.networking.hostName} ] || echo ${config.networking.hostName} > /proc/sys/kernel/hostname || true
-  '';
+  config.system.activationScripts = {
+    specialfs = "mkdir -p /run/keys";
+    groups.deps = [ "users" ];
+    var = "mkdir -m 0755 -p /var/lib /var/empty /nix/var/nix/profiles /nix/var/nix/gcroots";
+    hostname = lib.optionalString (config.networking.hostName != "") ''
+      hostname ${config.networking.hostName}
+    '';
+  };
 
   config.system.build.activate = pkgs.writeScript "activate" ''
     #!/bin/bash
@@ -62,6 +62,7 @@ in
         pkgs.gnused
         pkgs.findutils
         pkgs.getent
+        pkgs.hostname
         pkgs.util-linux
         pkgs.shadow
         pkgs.age
@@ -74,7 +75,9 @@ in
       # ${name}
       _localstatus=0
       ${scripts.${name}.text}
-      if [ "$_localstatus" != 0 ]; then printf "Activation script snippet '%s' failed (%s)\n" ${name} "$_localstatus"; fi
+      if [ "$_localstatus" != 0 ]; then
+        printf "Activation script snippet '%s' failed (%s)\n" ${name} "$_localstatus"
+      fi
     '') ordered}
     ln -sfn "$systemConfig" /run/current-system
     mkdir -p /nix/var/nix/gcroots

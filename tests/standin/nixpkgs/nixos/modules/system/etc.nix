@@ -9,6 +9,7 @@ let
   inherit (lib) mkOption types;
   entries = builtins.filter (e: e.enable) (builtins.attrValues config.environment.etc);
   copied = builtins.filter (e: e.mode != "symlink") entries;
+  copiedTable = lib.concatMapStrings (e: "${e.target} ${e.mode} ${e.user} ${e.group}\n") copied;
 in
 {
   options.environment.etc = mkOption {
@@ -69,9 +70,7 @@ in
         ln -s ${e.source} "$out/etc/${e.target}"
       '') entries
       + ''
-        cat > $out/copied <<'END'
-        ${lib.concatMapStringsSep "\n" (e: "${e.target} ${e.mode} ${e.user} ${e.group}") copied}
-        END
+        cp ${pkgs.writeText "etc-copied" copiedTable} $out/copied
       ''
     );
     system.activationScripts.etc = {

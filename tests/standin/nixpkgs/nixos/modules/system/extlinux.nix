@@ -8,7 +8,8 @@
 let
   inherit (lib) mkOption types;
   cfg = config.boot.loader.generic-extlinux-compatible;
-  builder = "/bin/bash ${./extlinux-conf.sh} -g ${toString cfg.configurationLimit} -t ${toString config.boot.loader.timeout}";
+  limits = "-g ${toString cfg.configurationLimit} -t ${toString config.boot.loader.timeout}";
+  builder = "/bin/bash ${./extlinux-conf.sh} ${limits}";
 in
 {
   options.boot.loader.generic-extlinux-compatible = {

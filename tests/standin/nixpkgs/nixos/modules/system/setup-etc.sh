@@ -19,9 +19,15 @@ done
   mv -T "/etc/$name.new" "/etc/$name"
 done
 
+# Files with a mode of their own are copies; /etc/.clean remembers them.
 while read -r name mode user group; do
-  [ -n "$name" ] || continue
   install -m "$mode" -o "$user" -g "$group" "$etc/$name" "/etc/$name.new"
   mv -T "/etc/$name.new" "/etc/$name"
 done < "$1/copied"
+if [ -e /etc/.clean ]; then
+  while read -r name; do
+    [ -e "$etc/$name" ] || rm -f "/etc/$name"
+  done < /etc/.clean
+fi
+cut -d' ' -f1 "$1/copied" > /etc/.clean
 touch /etc/NIXOS

@@ -88,7 +88,6 @@ if [ "$action" = dry-activate ]; then
 fi
 
 logger -t nixos "switching to system configuration $toplevel" 2> /dev/null || true
-failed_before=$(failed_units)
 if [ ${#stop[@]} != 0 ]; then
   echo "stopping the following units: $(listed "${stop[@]}")" >&2
   systemctl stop -- "${stop[@]}"
@@ -109,13 +108,15 @@ if [ ${#restart[@]} != 0 ]; then
   echo "restarting the following units: $(listed "${restart[@]}")" >&2
   systemctl restart -- "${restart[@]}" || status=4
 fi
-# The active targets are started again, which starts what is new in them.
-mapfile -t targets < <(systemctl list-units --plain --no-legend --full --type=target --state=active | cut -d' ' -f1 | grep -Ev '^(basic|sysinit|graphical|shutdown)\.target$')
+# The active targets that may be started by hand are started again, which starts what is new in them.
+active_targets=$(systemctl list-units --plain --no-legend --full --type=target --state=active | cut -d' ' -f1)
+# shellcheck disable=SC2086 # one word for each unit
+mapfile -t targets < <(systemctl show --property=Id,RefuseManualStart -- $active_targets |
+  awk -F= '$1 == "Id" { id = $2 } $1 == "RefuseManualStart" { refuse = $2 } $0 == "" { print refuse, id } END { print refuse, id }' |
+  sed -n 's/^no //p' | sort -u)
 if [ ${#start[@]} != 0 ]; then echo "starting the following units: $(listed "${start[@]}")" >&2; fi
 systemctl start -- "${targets[@]}" "${start[@]}" || status=4
 
-# Services of Type=simple that die at once are seen only a moment later.
-sleep 0.5
 failed=$(failed_units)
 if [ -n "$failed" ]; then
   # shellcheck disable=SC2086 # one word for each unit

@@ -22,20 +22,23 @@ let
   };
 
   # A script of a service, as ExecStart and its friends want it.
-  scriptFile = name: kind: text: "${pkgs.writeShellScript "unit-script-${name}-${kind}" "set -e\n${text}"}";
+  scriptFile =
+    name: kind: text:
+    "${pkgs.writeShellScript "unit-script-${name}-${kind}" "set -e\n${text}"}";
   execs =
     name: u:
-    lib.concatMapAttrs
-      (directive: kind: lib.optionalAttrs (u.${kind} != "") { ${directive} = [ (scriptFile name kind u.${kind}) ]; })
-      {
+    lib.mapAttrs (_: kind: [ (scriptFile name kind u.${kind}) ]) (
+      lib.filterAttrs (_: kind: u.${kind} != "") {
         ExecStart = "script";
         ExecStartPre = "preStart";
         ExecStartPost = "postStart";
         ExecStop = "preStop";
         ExecStopPost = "postStop";
         ExecReload = "reload";
-      };
-  merged = a: b: a // lib.mapAttrs (n: v: if a ? ${n} then lib.toList v ++ lib.toList a.${n} else v) b;
+      }
+    );
+  merged =
+    a: b: a // lib.mapAttrs (n: v: if a ? ${n} then lib.toList v ++ lib.toList a.${n} else v) b;
 
   body = {
     service =
@@ -63,7 +66,9 @@ let
         merged u.serviceConfig (execs name u)
         // behaviour
         // {
-          Environment = lib.mapAttrsToList (n: v: ''"${n}=${toString v}"'') (lib.filterAttrs (_: v: v != null) environment);
+          Environment = lib.mapAttrsToList (n: v: ''"${n}=${toString v}"'') (
+            lib.filterAttrs (_: v: v != null) environment
+          );
         }
       );
     timer = _: u: render "Timer" u.timerConfig;
@@ -102,13 +107,21 @@ let
     ) kinds
   );
 
+  # The file keeps its name, else systemd would take the link for an alias.
+  unitFile =
+    file: text:
+    pkgs.writeTextFile {
+      name = "unit-${lib.replaceStrings [ "@" ] [ "-" ] file}";
+      destination = "/${file}";
+      inherit text;
+    };
   place =
     { u, file, text }:
     if !u.enable then
       "ln -s /dev/null $out/${file}"
     else
       ''
-        ln -s ${pkgs.writeText "unit-${lib.replaceStrings [ "@" ] [ "-" ] file}" text} $out/${file}
+        ln -s ${unitFile file text}/${file} $out/${file}
       ''
       + lib.concatMapStrings (t: "wire ${t}.wants ${file}\n") u.wantedBy
       + lib.concatMapStrings (t: "wire ${t}.requires ${file}\n") (u.requiredBy or [ ])
@@ -147,11 +160,6 @@ in
       wire() { mkdir -p "$out/$1" && ln -sfn "../$2" "$out/$1/$2"; }
       ${lib.concatMapStringsSep "\n" place allUnits}
       ln -s /usr/lib/systemd/system/${cfg.defaultUnit} $out/default.target
-      # The tree's network configuration, if it has one, is the stand-in host's.
-      wire multi-user.target.wants systemd-networkd.service
-      ln -sfn /usr/lib/systemd/system/systemd-networkd.service $out/multi-user.target.wants/systemd-networkd.service
-      mkdir $out/systemd-networkd.service.d
-      printf '[Unit]\nConditionDirectoryNotEmpty=/etc/systemd/network\n' > $out/systemd-networkd.service.d/standin.conf
     '';
     environment.etc."tmpfiles.d/00-nixos.conf".text = lib.concatLines cfg.tmpfiles.rules;
   };

@@ -77,17 +77,18 @@ in
       pkgs.runCommand "nixos-system-${config.system.name}-${config.system.nixos.label}" {
         inherit (config.system.build) activate etc sw;
         inherit (config.system) extraDependencies;
-        kernel = config.boot.kernelPackages.kernel;
-        firmware = config.hardware.firmware;
-        passthru = { };
+        inherit (config.boot.kernelPackages) kernel;
+        installBootLoader = config.system.build.installBootLoader or "/bin/true";
+        initInterface = "systemd ${toString config.standin.initInterfaceVersion}";
       } ''
         mkdir -p $out/bin
-        substitute() { sed "s,@toplevel@,$out,g" "$1" > "$2" && chmod +x "$2"; }
+        substitute() {
+          sed "s,@toplevel@,$out,g; s,@installBootLoader@,$installBootLoader," "$1" > "$2"
+          chmod +x "$2"
+        }
         substitute $activate $out/activate
         substitute ${./stage-2-init.sh} $out/init
-        sed "s,@toplevel@,$out,g; s,@installBootLoader@,${config.system.build.installBootLoader or "/bin/true"}," \
-          ${./switch-to-configuration.sh} > $out/bin/switch-to-configuration
-        chmod +x $out/bin/switch-to-configuration
+        substitute ${./switch-to-configuration.sh} $out/bin/switch-to-configuration
         ln -s $etc/etc $out/etc
         ln -s $sw $out/sw
         ln -s $kernel/Image $out/kernel
@@ -97,7 +98,7 @@ in
         printf '%s' '${config.nixpkgs.hostPlatform.system}' > $out/system
         printf '%s' '${config.system.nixos.label}' > $out/nixos-version
         printf '%s' '${toString config.boot.kernelParams}' > $out/kernel-params
-        printf '%s' 'systemd ${toString config.standin.initInterfaceVersion}' > $out/init-interface-version
+        printf '%s' "$initInterface" > $out/init-interface-version
         mkdir $out/specialisation
         echo "$extraDependencies" > $out/extra-dependencies
         ${config.system.systemBuilderCommands}

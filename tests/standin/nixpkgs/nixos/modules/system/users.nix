@@ -36,13 +36,36 @@ let
   cfg = config.users;
   q = v: lib.escapeShellArg (toString v);
   enabled = builtins.filter (u: u.enable) (builtins.attrValues cfg.users);
-  declare = u: ''
-    declare_user ${q u.name} ${q u.uid} ${if u.isNormalUser then "normal" else "system"} ${q u.home} ${
-      q (if u.group != "" then u.group else if u.isNormalUser then "users" else u.name)
-    } ${q (lib.concatStringsSep "," u.extraGroups)}
-  ''
-  + lib.optionalString (u.hashedPassword != null) "set_password ${q u.name} ${q u.hashedPassword}\n"
-  + lib.optionalString (u.hashedPasswordFile != null) "set_password_from ${q u.name} ${q u.hashedPasswordFile}\n";
+  call = words: lib.concatMapStringsSep " " q words + "\n";
+  primaryGroup =
+    u:
+    if u.group != "" then
+      u.group
+    else if u.isNormalUser then
+      "users"
+    else
+      u.name;
+  declare =
+    u:
+    call [
+      "declare_user"
+      u.name
+      u.uid
+      (if u.isNormalUser then "normal" else "system")
+      u.home
+      (primaryGroup u)
+      (lib.concatStringsSep "," u.extraGroups)
+    ]
+    + lib.optionalString (u.hashedPassword != null) (call [
+      "set_password"
+      u.name
+      u.hashedPassword
+    ])
+    + lib.optionalString (u.hashedPasswordFile != null) (call [
+      "set_password_from"
+      u.name
+      u.hashedPasswordFile
+    ]);
 in
 {
   options.users = {
@@ -61,7 +84,8 @@ in
       lib.concatMap (
         u:
         let
-          keys = u.openssh.authorizedKeys.keys ++ map lib.fileContents u.openssh.authorizedKeys.keyFiles;
+          inherit (u.openssh) authorizedKeys;
+          keys = authorizedKeys.keys ++ map lib.fileContents authorizedKeys.keyFiles;
         in
         lib.optional (keys != [ ]) (
           lib.nameValuePair "ssh/authorized_keys.d/${u.name}" {
@@ -73,9 +97,21 @@ in
     );
     system.activationScripts.users.text = ''
       . ${./users.sh}
-      for group in ${lib.escapeShellArgs (builtins.attrNames cfg.groups)}; do declare_group "$group"; done
+      ${lib.concatMapStrings (
+        group:
+        call [
+          "declare_group"
+          group
+        ]
+      ) (builtins.attrNames cfg.groups)}
       ${lib.concatMapStrings declare enabled}
-      forget_users ${if cfg.mutableUsers then "mutable" else "immutable"} ${lib.concatMapStringsSep " " (u: q u.name) enabled}
+      ${call (
+        [
+          "forget_users"
+          (if cfg.mutableUsers then "mutable" else "immutable")
+        ]
+        ++ map (u: u.name) enabled
+      )}
     '';
   };
 }

@@ -14,7 +14,9 @@ let
 in
 {
   options = {
-    image.baseName = option types.str "nixos-image-sd-card-${config.system.nixos.label}-${config.nixpkgs.hostPlatform.system}";
+    image.baseName =
+      with config;
+      option types.str "nixos-image-sd-card-${system.nixos.label}-${nixpkgs.hostPlatform.system}";
     image.fileName = option types.str (fileName + lib.optionalString cfg.compressImage ".zst");
     image.extension = option types.str (if cfg.compressImage then "img.zst" else "img");
     image.filePath = option types.str "sd-image/${config.image.fileName}";
