@@ -1,20 +1,29 @@
 # shellcheck shell=bash
-# Shared by the scripts beside it. Each stand-in host has a folder with what it is made of:
-# card (the image's path), ssid, passphrase, address; while it runs also mounts and the console's log.
+# Shared by the scripts beside it. A stand-in host NAME has a folder $hosts/NAME:
+# image (the card's path), delay, air/ (what its access point is), console (its log); card/ and root/ are mounts.
 
 hosts=${SPINET_HOSTS:-/run/spinet-hosts}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+PATH=$PATH:/usr/sbin:/sbin
 
 die() {
   echo "$*" >&2
   exit 1
 }
 
-# The byte offset of the card's second partition, from its MBR.
+usage() { die "usage: $(sed -n '2s/^# //p' "$0")"; }
+
+# The name of a host that is there.
+known() {
+  [ $# = 1 ] || usage
+  [ -d "$hosts/$1" ] || die "There is no stand-in host $1 in $hosts."
+}
+
+# The byte offset of the card's Linux partition, from its MBR.
 root_offset() {
   local start
-  start=$(sfdisk --dump "$1" | sed -n '/type=83/s/.*start= *\([0-9]*\),.*/\1/p' | head -n 1)
-  [ -n "$start" ] || die "$1 has no Linux partition: is it a card?"
+  start=$(sfdisk --dump "$1" 2>/dev/null | sed -n '/type=83/s/.*start= *\([0-9]*\),.*/\1/p' | head -n 1)
+  [ -n "$start" ] || die "$1 has no Linux partition in an MBR: it is no bootable card."
   echo $((start * 512))
 }
 
@@ -24,47 +33,73 @@ cgroup_of() {
   echo "$base/spinet-$1"
 }
 
-# All of the host's processes at once, as when the power goes.
+running() { grep -qs 'populated 1' "$(cgroup_of "$1")/cgroup.events"; }
+
+# detach FOLDER: unmounts it and all below.
+detach() {
+  while mountpoint -q "$1"; do umount -R "$1" 2>/dev/null || umount -lR "$1"; done
+}
+
+# All of the host's processes at once, as when the power goes. Its card can be taken out then.
 cut_power() {
   local name=$1 cgroup
   cgroup=$(cgroup_of "$name")
   if [ -d "$cgroup" ]; then
     echo 1 >"$cgroup/cgroup.kill"
-    for _ in $(seq 100); do
-      grep -q 'populated 1' "$cgroup/cgroup.events" || break
-      sleep 0.05
+    for _ in $(seq 200); do
+      running "$name" || break
+      sleep 0.02
     done
     find "$cgroup" -depth -type d -exec rmdir {} \; 2>/dev/null || true
   fi
-  local dir=$hosts/$name
-  while mountpoint -q "$dir/root"; do umount -R "$dir/root" 2>/dev/null || umount -lR "$dir/root"; done
-  while mountpoint -q "$dir/card"; do umount "$dir/card" 2>/dev/null || umount -l "$dir/card"; done
-  rm -rf "$dir/up" "$dir/work"
+  # the kernel's end of the link would still answer
+  ip -n "$name" link set wlan0 down 2>/dev/null || true
+  detach "$hosts/$name/root"
+  detach "$hosts/$name/card"
 }
 
-# Starts what the card says, on the Debian tree.
-power_on() {
-  local name=$1 dir=$hosts/$1 root=$hosts/$1/root card=$hosts/$1/card image tree
+# What a Pi keeps lies on the card: /nix, /boot and the like where a Pi has them, all other changes to the Debian tree
+# in .standin, so that they outlive a power cut and go with the card.
+insert_card() {
+  local dir=$hosts/$1 root=$hosts/$1/root card=$hosts/$1/card image tree path
   image=$(cat "$dir/image")
   tree=$("$here/tree" --path)
-  mkdir -p "$dir"/{up,work,root,card}
+  [ -d "$tree" ] || die "The stand-in host's tree is missing; run tests/setup."
+  mkdir -p "$root" "$card"
   mount -o "loop,offset=$(root_offset "$image")" "$image" "$card"
-  mount -t overlay overlay -o "lowerdir=$tree,upperdir=$dir/up,workdir=$dir/work" "$root"
-  # what a Pi keeps lies on the card, all else is the tree's
-  local path
+  # the container must not be able to unmount or propagate into the machine
+  mount --make-private "$card"
+  local first=
+  [ -d "$card/.standin" ] || first=1
+  mkdir -p "$card/.standin/up" "$card/.standin/work"
+  mount -t overlay overlay -o "lowerdir=$tree,upperdir=$card/.standin/up,workdir=$card/.standin/work" "$root"
+  mount --make-private "$root"
   for path in nix boot etc/ssh var/lib/iwd var/lib/spinet var/log root; do
     mkdir -p "$card/$path" "$root/$path"
     mount --bind "$card/$path" "$root/$path"
   done
   chmod 700 "$card/root" "$card/var/lib/iwd"
-  cp "$card/etc/hostname" "$root/etc/hostname"
-  [ ! -e "$card/nix-path-registration" ] || {
+  # Later it may be a link into the store, which on this machine is another one.
+  if [ -n "$first" ] && [ -f "$card/etc/hostname" ]; then cp "$card/etc/hostname" "$root/etc/hostname"; fi
+  if [ -e "$card/nix-path-registration" ]; then
     touch "$root/nix-path-registration"
     mount --bind "$card/nix-path-registration" "$root/nix-path-registration"
-  }
+  fi
   mkdir -p "$root/usr/share/air"
-  cp "$dir"/air/* "$root/usr/share/air/"
-  setsid unshare --mount --fork --kill-child "$here/machine" "$name" "$root" "$card/boot/extlinux/extlinux.conf" \
-    >>"$dir/console" 2>&1 </dev/null 9>&- &
+  mount --bind -o ro "$dir/air" "$root/usr/share/air"
+}
+
+power_on() {
+  local name=$1
+  ! running "$name" || die "$name is on already."
+  cut_power "$name"
+  insert_card "$name"
+  setsid "$here/run" "$name" >>"$hosts/$name/console" 2>&1 </dev/null 9>&- &
   disown
+  # from here on a power cut finds the processes
+  for _ in $(seq 250); do
+    ! running "$name" || return 0
+    sleep 0.02
+  done
+  die "$name did not start: $(tail -n 3 "$hosts/$name/console")"
 }
