@@ -43,6 +43,17 @@ in
     wireless.iwd.enable = true;
   };
 
+  # A permanent configuration names the host itself. Going back to this system, after a deploy that was
+  # undone, takes that name away with it; the card's own comes back from the copy beside its receipt.
+  system.activationScripts.hostnameOfCard = {
+    deps = [ "etc" ];
+    text = ''
+      if ! [ -e /etc/hostname ] && [ -s /var/lib/spinet/hostname ]; then
+        cp /var/lib/spinet/hostname /etc/hostname
+      fi
+    '';
+  };
+
   users.mutableUsers = false;
 
   services = {
