@@ -23,10 +23,9 @@ activate() {
   setsid sh -c '"$0/bin/switch-to-configuration" test; echo $? >"$1.tmp"; mv "$1.tmp" "$1"' "$new" "$run/exit-$id" 9>&- &
   switch=$!
   until [ -e "$run/exit-$id" ]; do
-    if given_up "The switch did not end in time."; then stop_switch; return 1; fi
+    if given_up "The switch did not end in time."; then return 1; fi
     sleep 0.2
   done
-  stop_switch
   read -r switch_exit <"$run/exit-$id"
   failed_after=$(newly_failed)
   if [ "$switch_exit" = 4 ]; then
@@ -89,6 +88,7 @@ cmd_run() { # ID NEW SECONDS MODE PEER
       reason="Nothing was activated: the new system needs a restart of the host (exit 100)."
       finish undone
     else
+      stop_switch
       undo "$reason"
     fi
   elif [ "$mode" = test ]; then

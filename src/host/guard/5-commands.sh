@@ -10,19 +10,20 @@ protect() {
 
 guard_alive() { ! (flock -n 9) 9>"$run/lock"; }
 
+refused() { # ID HOLDER
+  rm -f "$run/refused-$1" "$roots/$1-new" "$roots/$1-old" "$roots/$1-profile"
+  echo "refused=$2"
+}
+
 cmd_start() { # ID NEW SECONDS MODE PEER
   is_system "$2" || die 1 "$2 is no NixOS system: it has no bin/switch-to-configuration."
-  if guard_alive && load; then
-    echo "refused=$id"
-    return 3
-  fi
+  if guard_alive && load; then refused "$1" "$id"; return 3; fi
   systemd-run --quiet --collect --unit="spinet-guard-$1" --service-type=exec -p IgnoreOnIsolate=yes \
     -p SyslogIdentifier="spinet-guard-$1" /bin/sh "$0" run "$1" "$2" "$3" "$4" "$5"
   last=$(($(uptime_now) + undo_limit))
   while [ "$(uptime_now)" -lt "$last" ]; do
     if [ -s "$run/refused-$1" ]; then
-      printf 'refused=%s\n' "$(cat "$run/refused-$1")"
-      rm -f "$run/refused-$1"
+      refused "$1" "$(cat "$run/refused-$1")"
       return 3
     fi
     if load && [ "$id" = "$1" ]; then echo "started=$1"; return 0; fi
