@@ -1,0 +1,108 @@
+# --- the attempt ----------------------------------------------------------------------------------------------
+
+stop_switch() {
+  # not waited for: a process stuck in the kernel must not hold up the undo; `-s` because dash reads `-KILL --` wrongly
+  kill -s KILL -- "-$switch" 2>/dev/null || :
+}
+
+given_up() {
+  if [ -e "$run/undo-$id" ]; then
+    reason="It was asked for."
+  elif [ "$(uptime_now)" -ge "$deadline" ]; then
+    reason=$1
+  else
+    return 1
+  fi
+}
+
+# Succeeds when the new system runs and somebody confirmed it; else says why in $reason.
+activate() {
+  enter activating
+  # a session of its own, so that a hanging switch can be killed with all its children
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  setsid sh -c '"$0/bin/switch-to-configuration" test; echo $? >"$1.tmp"; mv "$1.tmp" "$1"' "$new" "$run/exit-$id" 9>&- &
+  switch=$!
+  until [ -e "$run/exit-$id" ]; do
+    if given_up "The switch did not end in time."; then return 1; fi
+    sleep 0.2
+  done
+  read -r switch_exit <"$run/exit-$id"
+  failed_after=$(newly_failed)
+  if [ "$switch_exit" = 4 ]; then
+    last=$(($(uptime_now) + grace))
+    while [ -n "$failed_after" ] && [ "$(uptime_now)" -lt "$last" ]; do
+      if given_up "Units failed: $failed_after"; then return 1; fi
+      sleep 1
+      failed_after=$(newly_failed)
+    done
+    [ -z "$failed_after" ] || { reason="Units failed: ${failed_after% }."; return 1; }
+  elif [ "$switch_exit" != 0 ]; then
+    reason="switch-to-configuration failed (exit $switch_exit)."
+    return 1
+  elif [ "$(running)" != "$new" ]; then
+    reason="switch-to-configuration ended well, but the new system does not run."
+    return 1
+  fi
+  enter waiting
+  : >"$run/token-$id"
+  until given_up "Nobody confirmed in time."; do
+    if [ -e "$run/confirmed-$id" ]; then return 0; fi
+    sleep 0.2
+  done
+  # one rename wins: this one, or the one that confirms
+  if mv "$run/token-$id" "$run/given-up-$id" 2>/dev/null; then return 1; fi
+  reason=
+}
+
+cmd_run() { # ID NEW SECONDS MODE PEER
+  # from here on no unexpected failure may end the script: every step that matters is checked
+  set +e
+  exec 9>"$run/lock"
+  if ! flock -w 2 9; then
+    load || :
+    echo "$id" >"$run/refused-$1"
+    return 3
+  fi
+  settle
+  for field in $fields; do eval "$field="; done
+  id=$1 new=$2 mode=$4 peer=$5 boot=$(boot_id) phase=activating
+  old=$(known_good) || die 1 "There is no system to go back to: neither $system nor /run/current-system is one."
+  # the tools of a system that is known to work
+  PATH=$old/sw/bin:$PATH
+  profile=$(readlink "$system" || :) entry=$(boot_entry) failed_before=$(failed_units)
+  probe=no
+  if reachable; then probe=yes; fi
+  deadline=$(($(uptime_now) + $3))
+  protect
+  save || die 1 "The state could not be written to $kept (is the disk full?)."
+  if [ "$mode" = boot ]; then
+    commit
+    return 0
+  fi
+  systemd-run --quiet --collect --unit="spinet-rescue-$id" --on-active="$(($3 + grace))" \
+    --timer-property=AccuracySec=1s --timer-property=IgnoreOnIsolate=yes \
+    -p IgnoreOnIsolate=yes -p SyslogIdentifier="spinet-guard-$id" /bin/sh "$0" rescue "$id" 9>&- ||
+    die 1 "The rescue timer could not be set."
+  if ! activate; then
+    if [ "$switch_exit" = 100 ] && [ "$(running)" = "$old" ]; then
+      reason="Nothing was activated: the new system needs a restart of the host (exit 100)."
+      finish undone
+    else
+      stop_switch
+      undo "$reason"
+    fi
+  elif [ "$mode" = test ]; then
+    finish tested
+  else
+    commit
+  fi
+  systemctl stop "spinet-rescue-$id.timer" 2>/dev/null || :
+}
+
+cmd_rescue() { # ID
+  set +e
+  exec 9>"$run/lock"
+  flock 9
+  if load && [ "$id" = "$1" ]; then settle; fi
+}
+

@@ -1,0 +1,111 @@
+# --- what a client asks ---------------------------------------------------------------------------------------
+
+protect() {
+  mkdir -p "$roots"
+  find "$roots" -type l -mtime +7 -exec rm -f {} +
+  ln -sfn "$new" "$roots/$id-new"
+  ln -sfn "$(known_good)" "$roots/$id-old"
+  if [ -e "$system" ]; then ln -sfn "$(profile_path)" "$roots/$id-profile"; fi
+}
+
+guard_alive() { ! (flock -n 9) 9>"$run/lock"; }
+
+refused() { # ID HOLDER
+  rm -f "$run/refused-$1" "$roots/$1-new" "$roots/$1-old" "$roots/$1-profile"
+  echo "refused=$2"
+}
+
+cmd_start() { # ID NEW SECONDS MODE PEER
+  is_system "$2" || die 1 "$2 is no NixOS system: it has no bin/switch-to-configuration."
+  if guard_alive && load; then refused "$1" "$id"; return 3; fi
+  systemd-run --quiet --collect --unit="spinet-guard-$1" --service-type=exec -p IgnoreOnIsolate=yes \
+    -p SyslogIdentifier="spinet-guard-$1" /bin/sh "$0" run "$1" "$2" "$3" "$4" "$5"
+  last=$(($(uptime_now) + undo_limit))
+  while [ "$(uptime_now)" -lt "$last" ]; do
+    if [ -s "$run/refused-$1" ]; then
+      refused "$1" "$(cat "$run/refused-$1")"
+      return 3
+    fi
+    if load && [ "$id" = "$1" ]; then echo "started=$1"; return 0; fi
+    systemctl --quiet is-active "spinet-guard-$1" || { load && [ "$id" = "$1" ]; } || [ -e "$run/refused-$1" ] ||
+      die 1 "The guard ended before it began: see \`journalctl -t spinet-guard-$1\` on the host."
+    sleep 0.1
+  done
+  return 5
+}
+
+# Waits for the end of an attempt and takes it over if its guard is gone.
+await() { # ID WANTED-PHASES
+  last=$(($(uptime_now) + commit_limit + undo_limit))
+  while load && [ "$id" = "$1" ] && ! is_final "$phase"; do
+    [ "$(uptime_now)" -lt "$last" ] || return 5
+    if ! guard_alive && load && ! is_final "$phase"; then
+      systemd-run --quiet --collect --wait -p IgnoreOnIsolate=yes -p SyslogIdentifier="spinet-guard-$1" \
+        /bin/sh "$0" rescue "$1" || return 1
+    fi
+    sleep 0.2
+  done
+  [ "$id" = "$1" ] || die 4 "Another attempt ($id) came after $1."
+  print_state
+  case " $2 " in *" $phase "*) return 0 ;; esac
+  [ "$phase" != failed ] || return 1
+  return 4
+}
+
+cmd_confirm() { # ID
+  mv "$run/token-$1" "$run/confirmed-$1" 2>/dev/null || :
+  await "$1" "committed tested"
+}
+
+cmd_undo() { # ID
+  load || die 4 "There is no attempt on this host."
+  if [ "$id" = "$1" ] && ! is_final "$phase"; then : >"$run/undo-$1"; fi
+  await "$1" "undone"
+}
+
+cmd_status() {
+  if load; then print_state; fi
+  if guard_alive; then echo guard=alive; else echo guard=none; fi
+  printf '%s=%s\n' now "$(uptime_now)" boot_now "$(boot_id)" current "$(running)" \
+    profile_now "$(profile_path)" entry_now "$(boot_entry)" booted "$(readlink -f /run/booted-system || :)" \
+    confirmed "$(cat "$kept/confirmed" 2>/dev/null || :)" previous "$(cat "$kept/previous" 2>/dev/null || :)" \
+    failed_now "$(failed_units)" newly_failed "$(newly_failed)" end status
+}
+
+cmd_follow() { # ID
+  pipe=$(mktemp -u "$run/follow.XXXXXX")
+  mkfifo -m 600 "$pipe"
+  journalctl --no-pager --quiet --follow --lines=all --output=cat --identifier="spinet-guard-$1" >"$pipe" &
+  reader=$!
+  exec 8<"$pipe"
+  rm -f "$pipe"
+  while IFS= read -r line <&8; do
+    if [ "$line" = "spinet-end $1" ]; then break; fi
+    printf '%s\n' "$line"
+  done
+  kill "$reader" 2>/dev/null || :
+}
+
+usage() { die 2 "Usage: guard.sh protect|start|confirm|undo|seen|status|follow|settle [ID] .."; }
+
+[ $# -ge 1 ] || usage
+command=$1
+shift
+case $command in
+  status | settle) [ $# -eq 0 ] || usage ;;
+  *)
+    [ $# -ge 1 ] || usage
+    case $1 in "" | *[!0-9A-Za-z-]*) die 2 "The attempt id may hold letters, digits and hyphens only." ;; esac
+    ;;
+esac
+case $command in start | run) [ $# -ge 4 ] || usage; case $3 in *[!0-9]*) usage ;; esac; case $4 in switch | test | boot) ;; *) usage ;; esac ;; esac
+mkdir -p "$run" "$kept"
+case $command in
+  protect) [ $# -eq 2 ] || usage; id=$1 new=$2; protect ;;
+  start | run) "cmd_$command" "$1" "$2" "$3" "$4" "${5:-}" ;;
+  confirm | undo | follow | rescue) "cmd_$command" "$1" ;;
+  seen) : >"$run/seen-$1" ;;
+  status) cmd_status ;;
+  settle) set +e; exec 9>"$run/lock"; flock -n 9 || { load || :; echo "refused=$id"; exit 3; }; settle ;;
+  *) usage ;;
+esac
