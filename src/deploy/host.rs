@@ -1,7 +1,7 @@
 //! One host's update: copy, activate under the guard, confirm, and look at what came of it.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
@@ -11,7 +11,7 @@ use super::manifest::{Check, Manifest};
 use super::report::Outcome;
 use crate::error::{Exit, Failure};
 use crate::host::facts::Facts;
-use crate::host::guard::{self, Attempt, Guard, Phase, Started, Status};
+use crate::host::guard::{self, Attempt, Guard, Mode, Remote, Status};
 use crate::host::ssh::Target;
 
 /// A lost link while copying is tried again: nix continues with the paths that are still missing.
@@ -20,8 +20,10 @@ const COPIES: u32 = 3;
 const POLL: Duration = Duration::from_millis(400);
 /// How long one question over a fresh connection may take.
 const QUESTION: Duration = Duration::from_secs(30);
-/// How long after its deadline a host may need to undo, or to reboot, and be reachable again.
-const GRACE: Duration = Duration::from_secs(240);
+/// How long the guard may take from a decision to its end.
+const DECISION: Duration = Duration::from_secs(400);
+/// How long after its deadline a host may need to undo, or to restart, and be reachable again.
+const GRACE: Duration = Duration::from_secs(300);
 
 impl Job<'_> {
     /// Takes the host to `toplevel`, or tells why it is not there.
@@ -33,16 +35,14 @@ impl Job<'_> {
     }
 
     async fn update(&self, target: Target, facts: &Facts, toplevel: &Path) -> Result<Outcome> {
-        let name = &self.host.name;
         let manifest = Manifest::of(toplevel)?;
         self.check(facts, &manifest)?;
-        let (install, script) = self.guard().install();
-        self.command(&target, &install, script)
+        self.command(&target, &self.guard().upload())
             .await
             .context("while sending the guard")?;
-        let before = self.command(&target, &self.guard().status(), &[]).await?;
-        let before = Status::parse(&before).context("The guard gave no whole answer.")?;
-        if before.settled_on(&toplevel.display().to_string()) && !before.guarded {
+        let before = Status::parse(&self.command(&target, &self.guard().status()).await?)?;
+        let wanted = toplevel.display().to_string();
+        if before.unchanged(&wanted) {
             return Ok(Outcome::Unchanged);
         }
         self.check_room(&target, facts, toplevel).await?;
@@ -50,8 +50,13 @@ impl Job<'_> {
         let deadline = self
             .deadline
             .unwrap_or(Duration::from_secs(manifest.deadline));
-        let attempt = Attempt::new(toplevel, deadline);
-        self.command(&target, &self.guard().protect(&attempt), &[])
+        let attempt = Attempt {
+            id: new_id(),
+            toplevel: wanted,
+            deadline,
+            mode: Mode::Switch,
+        };
+        self.command(&target, &self.guard().protect(&attempt))
             .await?;
         self.copy(&target, toplevel).await?;
         self.start(&target, &attempt).await?;
@@ -59,25 +64,42 @@ impl Job<'_> {
         self.see_through(&attempt, &health::checks(&manifest)).await
     }
 
-    fn guard(&self) -> Guard<'_> {
+    fn guard(&self) -> Guard {
+        let prefix = if self.host.user == "root" {
+            &[][..]
+        } else {
+            &["sudo", "-n"]
+        };
         Guard {
-            user: &self.host.user,
+            prefix: prefix.iter().map(ToString::to_string).collect(),
         }
     }
 
     /// Runs a command of the guard that must succeed.
-    async fn command(&self, target: &Target, command: &str, input: &[u8]) -> Result<String> {
-        let output = target.script(command, input).await?;
+    async fn command(&self, target: &Target, remote: &Remote) -> Result<String> {
+        let output = target.script(&remote.script, &remote.stdin).await?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
-        Err(Failure::new(format!(
-            "{} refused a command of the guard: {}",
+        Err(self.refused(&output.stderr))
+    }
+
+    fn refused(&self, stderr: &str) -> anyhow::Error {
+        let failure = Failure::new(format!(
+            "The guard on {} failed: {}",
             self.host.name,
-            crate::ui::visible(output.stderr.trim())
-        ))
-        .hint("Any user but root needs sudo without a password for a deploy.")
-        .into())
+            crate::ui::visible(stderr.trim())
+        ));
+        if self.host.user == "root" {
+            failure.into()
+        } else {
+            failure
+                .hint(format!(
+                    "{} needs sudo without a password there.",
+                    self.host.user
+                ))
+                .into()
+        }
     }
 
     async fn copy(&self, target: &Target, toplevel: &Path) -> Result<()> {
@@ -114,58 +136,82 @@ impl Job<'_> {
             format!("The guard on {name} undoes an activation within {seconds} s unless it was confirmed; `spinet deploy {name}` finds out."),
             Exit::Unknown,
         );
-        let answer = self
-            .command(target, &self.guard().start(attempt), &[])
-            .await?;
-        match guard::started(&answer) {
-            Some(Started::Yes) => Ok(()),
-            Some(Started::Refused { by }) => Err(Failure::new(format!(
-                "Another deploy to {name} is under way (attempt {by})."
-            ))
-            .hint("Wait for its end; the host undoes it by itself if nobody confirms it.")
-            .into()),
-            Some(Started::Broken) => {
-                Err(Failure::new(format!("{} is not whole on {name}.", attempt.toplevel)).into())
+        let remote = self.guard().start(attempt);
+        let Ok(output) = target.script(&remote.script, &remote.stdin).await else {
+            // the link broke: whether the guard started is seen over the next connection
+            return Ok(());
+        };
+        match output.status.code() {
+            Some(0) => Ok(()),
+            Some(guard::REFUSED) => {
+                let text = String::from_utf8_lossy(&output.stdout).into_owned();
+                let by = guard::refused_by(&text).unwrap_or("of unknown name");
+                Err(Failure::new(format!(
+                    "Another deploy to {name} is under way (attempt {by})."
+                ))
+                .hint("Wait for its end; the host undoes it by itself if nobody confirms it.")
+                .into())
             }
-            None => Err(Failure::new(format!("The guard on {name} did not start.")).into()),
+            _ => Err(self.refused(&output.stderr)),
         }
     }
 
     /// From the start of the activation to its end, every question over a fresh connection to a newly found
     /// host: whatever the new configuration did to network, address and sshd, the confirmation goes through it.
     async fn see_through(&self, attempt: &Attempt, checks: &[Check]) -> Result<Outcome> {
+        let name = &self.host.name;
         let end = Instant::now() + attempt.deadline + GRACE;
-        let mut told = false;
+        let mut reason = None;
         while Instant::now() < end {
             let Some((target, status)) = self.ask().await else {
                 tokio::time::sleep(POLL).await;
                 continue;
             };
-            let ours = status.id == attempt.id;
-            match status.phase {
-                _ if !ours => {
-                    return Err(Failure::new(format!(
-                        "{} answers for another attempt ({}).",
-                        self.host.name, status.id
-                    ))
-                    .into());
+            let Some((_, outcome)) = status.attempt.as_ref().filter(|(id, _)| *id == attempt.id)
+            else {
+                return Err(Failure::new(format!(
+                    "The attempt never began on {name}: the link broke before."
+                ))
+                .into());
+            };
+            match outcome {
+                guard::Outcome::Waiting { .. } => {
+                    self.judge(&target, attempt, &status, checks, &mut reason)
+                        .await
                 }
-                Phase::Activated if !told => told = self.judge(&target, attempt, checks).await,
-                Phase::Committed => return self.seen(&status, &attempt.toplevel),
-                Phase::Undone => return Ok(undone(&status)),
-                Phase::Rebooting if status.rebooted && status.running == status.old => {
-                    return Ok(undone(&status));
+                // its guard is gone: this takes its place and ends the attempt
+                guard::Outcome::Interrupted { .. } => {
+                    let remote = self.guard().settle();
+                    let _ = target.fresh(&remote.script, DECISION).await;
                 }
-                // a guard that is gone without an end was cut off: by the rescue timer or the next deploy it is settled
-                _ => {}
+                guard::Outcome::Busy { phase, .. } if phase == "undoing" => {
+                    // a login works: the guard need not restart the host to be reachable
+                    let _ = target
+                        .fresh(&self.guard().seen(&attempt.id).script, QUESTION)
+                        .await;
+                }
+                guard::Outcome::Busy { .. } => {}
+                guard::Outcome::Committed | guard::Outcome::Tested
+                    if status.unchanged(&attempt.toplevel) =>
+                {
+                    return Ok(Outcome::Deployed);
+                }
+                guard::Outcome::Undone { reason: guards } => {
+                    let why = reason.unwrap_or_else(|| guards.clone());
+                    return Ok(self.undone(attempt, &status, &why));
+                }
+                guard::Outcome::Committed
+                | guard::Outcome::Tested
+                | guard::Outcome::Failed { .. } => {
+                    return Err(self.inconsistent(outcome, &status));
+                }
             }
             tokio::time::sleep(POLL).await;
         }
+        let seconds = attempt.deadline.as_secs();
         Ok(Outcome::Unknown {
             expect: format!(
-                "{name} cannot be reached. Its guard undoes the activation {} s after it began, and reboots into the former system if that is not enough. `spinet deploy {name}` finds out how it ended.",
-                attempt.deadline.as_secs(),
-                name = self.host.name
+                "{name} cannot be reached. Its guard undoes the activation {seconds} s after it began, and restarts the host into its former system if that is not enough. `spinet deploy {name}` finds out how it ended."
             ),
         })
     }
@@ -173,10 +219,10 @@ impl Job<'_> {
     /// The guard's status over a connection made for this question alone; `None` while the host does not answer.
     async fn ask(&self) -> Option<(Target, Status)> {
         for target in self.search(QUESTION).targets(&self.key).await {
-            let answer = target.fresh(&self.guard().status(), QUESTION).await;
+            let answer = target.fresh(&self.guard().status().script, QUESTION).await;
             let status = answer
                 .ok()
-                .and_then(|o| Status::parse(&String::from_utf8_lossy(&o.stdout)));
+                .and_then(|o| Status::parse(&String::from_utf8_lossy(&o.stdout)).ok());
             if let Some(status) = status {
                 return Some((target, status));
             }
@@ -184,63 +230,73 @@ impl Job<'_> {
         None
     }
 
-    /// Checks the host's health and says the word; true once the guard has heard it.
-    async fn judge(&self, target: &Target, attempt: &Attempt, checks: &[Check]) -> bool {
+    /// Checks the host's health over the fresh connection and says the word.
+    async fn judge(
+        &self,
+        target: &Target,
+        attempt: &Attempt,
+        status: &Status,
+        checks: &[Check],
+        reason: &mut Option<String>,
+    ) {
         let name = &self.host.name;
+        let mut bad: Vec<String> = status
+            .newly_failed
+            .iter()
+            .map(|unit| format!("unit {unit}"))
+            .collect();
         let Ok(output) = target.fresh(&health::script(checks), QUESTION).await else {
-            return false;
+            return;
         };
         let Some(failed) = health::failed(checks, &String::from_utf8_lossy(&output.stdout)) else {
-            return false;
+            return;
         };
-        if !failed.is_empty() {
-            let reason = format!("failed checks: {}", failed.join(", "));
-            self.ui.warn(format!("{name}: {reason}; undoing."));
-            return target
-                .fresh(&self.guard().undo(attempt, &reason), QUESTION)
-                .await
-                .is_ok();
-        }
-        let answer = target.fresh(&self.guard().confirm(attempt), QUESTION).await;
-        let answer = answer
-            .ok()
-            .and_then(|o| guard::confirmed(&String::from_utf8_lossy(&o.stdout)));
-        if answer == Some(true) {
+        bad.extend(failed.into_iter().map(str::to_owned));
+        if bad.is_empty() {
             self.ui.say(format!(
-                "{name}: confirmed over a new connection; making it permanent"
+                "{name}: reached over a new connection and healthy; making it permanent"
             ));
+            let _ = target
+                .fresh(&self.guard().confirm(&attempt.id).script, DECISION)
+                .await;
+        } else {
+            let why = format!("Not healthy: {}.", bad.join(", "));
+            self.ui.warn(format!("{name}: {why} Undoing."));
+            *reason = Some(why);
+            let _ = target
+                .fresh(&self.guard().undo(&attempt.id).script, DECISION)
+                .await;
         }
-        answer.is_some()
     }
 
-    /// The guard says it is permanent: what the host runs and boots must agree.
-    fn seen(&self, status: &Status, toplevel: &str) -> Result<Outcome> {
-        if status.settled_on(toplevel) {
-            return Ok(Outcome::Deployed);
+    fn undone(&self, attempt: &Attempt, status: &Status, reason: &str) -> Outcome {
+        if status.current == attempt.toplevel {
+            let expect = format!("{reason} But {} still runs the new system.", self.host.name);
+            return Outcome::Unknown { expect };
         }
-        Err(Failure::new(format!(
-            "{} says the deploy is permanent, but runs {} and boots {}.",
-            self.host.name, status.running, status.entry
-        ))
-        .into())
+        Outcome::Undone {
+            reason: reason.to_owned(),
+        }
+    }
+
+    fn inconsistent(&self, outcome: &guard::Outcome, status: &Status) -> anyhow::Error {
+        let why = match outcome {
+            guard::Outcome::Failed { reason } => reason.as_str(),
+            _ => "It was confirmed.",
+        };
+        Failure::new(format!("{} is in no clear state: {why}", self.host.name))
+            .hint(format!(
+                "It runs {}, its profile names {}, and it would boot {}.",
+                status.current, status.profile, status.boot_entry
+            ))
+            .into()
     }
 }
 
-fn undone(status: &Status) -> Outcome {
-    let mut reason = status.reason.clone();
-    if let Some(first) = reason.get(..1) {
-        reason = first.to_uppercase() + &reason[1..];
-    }
-    if status.running == status.old {
-        Outcome::Undone {
-            reason: format!("{reason}."),
-        }
-    } else {
-        Outcome::Unknown {
-            expect: format!(
-                "{reason}. The host runs {}, not its former system {}.",
-                status.running, status.old
-            ),
-        }
-    }
+/// A name no other attempt on the host has.
+fn new_id() -> String {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    format!("{}-{}", now.as_millis(), std::process::id())
 }

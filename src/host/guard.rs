@@ -66,7 +66,7 @@ impl Guard {
     pub fn upload(&self) -> Remote {
         let (path, size) = (path(), SCRIPT.len());
         let install = format!(
-            "umask 077 && mkdir -p /run/spinet && cat >{path}.$$ && test \"$(wc -c <{path}.$$)\" -eq {size} && mv -f {path}.$$ {path}"
+            "umask 077 && mkdir -p /var/lib/spinet && rm -f /var/lib/spinet/guard-*.sh && cat >{path}.$$ && test \"$(wc -c <{path}.$$)\" -eq {size} && mv -f {path}.$$ {path}"
         );
         Remote {
             script: self.root(&["sh", "-c", &install]),
@@ -150,13 +150,14 @@ impl Guard {
     }
 }
 
-/// Where this version of the guard lies on a host: another version never runs in its place.
+/// Where this version of the guard lies on a host: another version never runs in its place,
+/// and it is still there after the restart that ends some undos.
 fn path() -> String {
     // FNV-1a: tells versions apart, guards against nothing
     let hash = SCRIPT.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
         (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
     });
-    format!("/run/spinet/guard-{hash:016x}.sh")
+    format!("/var/lib/spinet/guard-{hash:016x}.sh")
 }
 
 /// What became of an attempt.
@@ -339,7 +340,7 @@ mod tests {
         };
         let script = guard.start(&attempt).script;
         assert!(
-            script.starts_with("sudo -n sh /run/spinet/guard-"),
+            script.starts_with("sudo -n sh /var/lib/spinet/guard-"),
             "{script}"
         );
         assert!(

@@ -1,5 +1,6 @@
 //! Waiting until a host answers and shows who it is.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -10,10 +11,14 @@ use super::discover::Resolver;
 use super::ssh::{Login, Target};
 use crate::error::Failure;
 use crate::fleet::Host;
+use crate::parallel::join_all;
 use crate::process::Cmd;
 use crate::ui::{Ui, visible};
 
+/// Between two rounds while nobody answers.
 const PAUSE: Duration = Duration::from_millis(300);
+/// Between two rounds when somebody answered, but did not let us in: a hasty sender is shut out by sshd.
+const BACK_OFF: Duration = Duration::from_secs(2);
 const ATTEMPT: Duration = Duration::from_secs(15);
 
 /// Where to look for a host and for how long.
@@ -34,26 +39,26 @@ struct Heard {
 impl Search<'_> {
     /// Waits until the host can be logged in to under `key`, and returns where.
     pub async fn pinned(&self, key: &str, ui: &Ui) -> Result<Target> {
-        let mut heard = Heard::default();
+        let heard = RefCell::new(Heard::default());
         let found = self
             .rounds(ui, async |address| {
                 let target = Target::new(self.host, Some(address), key)?;
                 match target.login(ATTEMPT).await? {
                     Login::Accepted => return Ok(Some(target)),
                     Login::Stranger => {
-                        if heard.strangers.insert(address) {
+                        if heard.borrow_mut().strangers.insert(address) {
                             ui.warn(format!("{address} answers as {}, but shows another key than the pinned one; it is ignored.", self.name()));
                         }
                     }
                     denied @ Login::Denied => {
                         return Err(denied.into_failure(self.host, anyhow::anyhow!("Permission denied (publickey).")).into());
                     }
-                    Login::Unreachable(why) => heard.last = Some(why),
+                    Login::Unreachable(why) => heard.borrow_mut().last = Some(why),
                 }
                 Ok(None)
             })
             .await?;
-        found.ok_or_else(|| self.gave_up(&heard))
+        found.ok_or_else(|| self.gave_up(&heard.borrow()))
     }
 
     /// Everything that answers under the host's name right now; only the pinned key gets past the next question.
@@ -79,27 +84,28 @@ impl Search<'_> {
         self.address.unwrap_or(&self.host.address)
     }
 
+    /// Tries everything that is heard, side by side, until one attempt has a result or the time is over.
     async fn rounds<T>(
         &self,
         ui: &Ui,
-        mut attempt: impl AsyncFnMut(SocketAddr) -> Result<Option<T>>,
+        attempt: impl AsyncFn(SocketAddr) -> Result<Option<T>>,
     ) -> Result<Option<T>> {
         let resolver = Resolver::new(self.name(), self.host.port, self.address.is_some());
         let start = Instant::now();
         loop {
             let candidates = resolver.candidates().await;
-            let state = if candidates.is_empty() {
-                "nothing heard yet"
-            } else {
+            let heard = !candidates.is_empty();
+            let state = if heard {
                 "somebody answers"
+            } else {
+                "nothing heard yet"
             };
             ui.progress(
                 &format!("Waiting for {}: {state}", visible(self.name())),
                 0,
                 0,
             );
-            for address in candidates {
-                let result = attempt(address).await;
+            for result in join_all(candidates.into_iter().map(&attempt)).await {
                 if !matches!(result, Ok(None)) {
                     ui.progress_done();
                     return result;
@@ -109,7 +115,7 @@ impl Search<'_> {
                 ui.progress_done();
                 return Ok(None);
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(if heard { BACK_OFF } else { PAUSE }).await;
         }
     }
 
