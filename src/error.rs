@@ -111,21 +111,23 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
 
 /// The error as printed on the terminal: message, causes, hints.
 pub fn render(error: &anyhow::Error) -> String {
-    let mut causes = error.chain().map(ToString::to_string);
-    let mut text = format!("Error: {}\n", causes.next().unwrap_or_default());
-    for cause in causes {
-        for line in cause.lines() {
-            text.push_str("  ");
-            text.push_str(line);
-            text.push('\n');
-        }
+    let (message, causes, hints) = parts(error);
+    let mut text = format!("Error: {message}\n");
+    for line in causes.iter().flat_map(|cause| cause.lines()) {
+        text.push_str(&format!("  {line}\n"));
     }
-    for hint in failures(error).flat_map(|f| &f.hints) {
-        text.push_str("Hint: ");
-        text.push_str(&hint.replace('\n', "\n      "));
-        text.push('\n');
+    for hint in hints {
+        text.push_str(&format!("Hint: {}\n", hint.replace('\n', "\n      ")));
     }
     text
+}
+
+/// Message, causes and hints, outermost first.
+pub fn parts(error: &anyhow::Error) -> (String, Vec<String>, Vec<String>) {
+    let mut causes = error.chain().map(ToString::to_string);
+    let message = causes.next().unwrap_or_default();
+    let hints = failures(error).flat_map(|f| f.hints.clone()).collect();
+    (message, causes.collect(), hints)
 }
 
 fn failures(error: &anyhow::Error) -> impl Iterator<Item = &Failure> {

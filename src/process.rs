@@ -302,6 +302,22 @@ pub fn find(program: &str) -> Option<PathBuf> {
         })
 }
 
+/// Where a system program is: on PATH, where this build was told (`SPINET_TOOLS`: sudo drops the wrapper's PATH),
+/// or in the folders that a user's PATH may lack. Its bare name when nowhere.
+pub fn tool(program: &str) -> PathBuf {
+    let built_in = option_env!("SPINET_TOOLS")
+        .unwrap_or_default()
+        .split(':')
+        .filter(|dir| !dir.is_empty());
+    let dirs = built_in.chain(["/run/current-system/sw/bin", "/usr/sbin", "/sbin"]);
+    find(program)
+        .or_else(|| {
+            dirs.map(|dir| Path::new(dir).join(program))
+                .find(|path| path.is_file())
+        })
+        .unwrap_or_else(|| program.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

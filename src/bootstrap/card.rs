@@ -61,7 +61,6 @@ pub async fn write(
         .await;
     ui.progress_done();
     let written = written?;
-    writing.rights.close().await?;
     ui.say(format!(
         "  {} written and verified in {:.1} s",
         bytes(written.bytes),

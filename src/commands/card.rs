@@ -61,7 +61,6 @@ async fn write(image: &Path, card: &Path, allow_fixed_disk: bool, ui: &Ui) -> Re
         .await;
     ui.progress_done();
     let written = written?;
-    rights.close().await?;
     ui.say(format!(
         "{} written and verified in {:.1} s.",
         bytes(written.bytes),

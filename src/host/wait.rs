@@ -105,7 +105,7 @@ impl Search<'_> {
                 0,
                 0,
             );
-            for result in join_all(candidates.into_iter().map(&attempt)).await {
+            for result in join_all(candidates.into_iter().map(|a| attempt(a))).await {
                 if !matches!(result, Ok(None)) {
                     ui.progress_done();
                     return result;

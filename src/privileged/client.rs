@@ -1,0 +1,147 @@
+//! The parent's side.
+
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout};
+use zeroize::Zeroizing;
+
+use super::{CardInfo, CardRequest, Phase, Reply, Request, SeedFile, Written};
+use crate::error::Failure;
+use crate::process::{self, Cmd};
+
+/// Ways to become root that ask on the terminal, in order of preference.
+const ELEVATORS: [&str; 3] = ["sudo", "run0", "doas"];
+
+/// A running child. Dropping it ends it; a card that is not finished then does not boot.
+pub struct Rights {
+    _child: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+/// Whether a card (a device) or wifi profiles (iwd's folder) can only be used by root and we are not.
+pub fn needs_root(card: Option<&Path>, wifi_dir: Option<&Path>) -> bool {
+    if rustix::process::geteuid().is_root() {
+        return false;
+    }
+    let device =
+        |path: &Path| std::fs::metadata(path).is_ok_and(|m| m.file_type().is_block_device());
+    card.is_some_and(device)
+        || wifi_dir.is_some_and(|dir| dir.exists() && std::fs::read_dir(dir).is_err())
+}
+
+impl Rights {
+    /// Starts the child, as root if `root` says so: the one time the user is asked for a password.
+    pub async fn start(root: bool) -> Result<Self> {
+        let own = std::env::current_exe().context("while looking for spinet's own program")?;
+        let cmd = if root {
+            let Some(elevator) = ELEVATORS.into_iter().find(|e| process::find(e).is_some()) else {
+                return Err(Failure::new("Reading wifi profiles and writing disks needs root, and none of sudo, run0 and doas is here.")
+                    .hint("Run the same command as root.")
+                    .into());
+            };
+            Cmd::new(elevator).arg(own)
+        } else {
+            Cmd::new(own)
+        };
+        let mut child = cmd.arg("privileged").spawn_piped()?;
+        let (input, output) = (child.stdin.take(), child.stdout.take());
+        let input = input.context("The process with rights has no input.")?;
+        let output = output.context("The process with rights has no output.")?;
+        Ok(Self {
+            _child: child,
+            input,
+            output: BufReader::new(output).lines(),
+        })
+    }
+
+    /// The files of iwd's folder, the network joined last first.
+    pub async fn wifi_profiles(&mut self, dir: &Path) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
+        match self
+            .ask(&Request::WifiProfiles(dir.to_owned()), |_, _, _| ())
+            .await?
+        {
+            Reply::Profiles(profiles) => Ok(profiles),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Opens the card for this run alone; it stays open until it is written.
+    pub async fn open_card(&mut self, request: &CardRequest) -> Result<CardInfo> {
+        match self
+            .ask(&Request::Open(request.clone()), |_, _, _| ())
+            .await?
+        {
+            Reply::Card(info) => Ok(info),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Writes, verifies and seeds the open card, and closes it. `progress`: phase, bytes done, bytes in all.
+    pub async fn write(
+        &mut self,
+        image: &Path,
+        files: Vec<SeedFile>,
+        progress: impl FnMut(Phase, u64, u64),
+    ) -> Result<Written> {
+        let request = Request::Write {
+            image: image.to_owned(),
+            files,
+        };
+        match self.ask(&request, progress).await? {
+            Reply::Written(written) => Ok(written),
+            _ => Err(unexpected()),
+        }
+    }
+
+    async fn ask(
+        &mut self,
+        request: &Request,
+        mut progress: impl FnMut(Phase, u64, u64),
+    ) -> Result<Reply> {
+        let mut line = Zeroizing::new(
+            serde_json::to_vec(request).context("while asking the process with rights")?,
+        );
+        line.push(b'\n');
+        // if it is gone, reading tells
+        let _ = self.input.write_all(&line).await;
+        let _ = self.input.flush().await;
+        loop {
+            let reply = self
+                .output
+                .next_line()
+                .await
+                .context("while listening to the process with rights")?;
+            let Some(reply) = reply.map(Zeroizing::new) else {
+                return Err(Failure::new("The process with rights ended before it was done.")
+                    .hint("Was its password refused? If a card was being written, it does not boot now; run the same command again.")
+                    .into());
+            };
+            match serde_json::from_str(&reply).map_err(|_| unexpected())? {
+                Reply::Progress(phase, done, total) => progress(phase, done, total),
+                Reply::Failed {
+                    message,
+                    details,
+                    hints,
+                } => {
+                    let mut failure = Failure::new(message);
+                    for hint in hints {
+                        failure = failure.hint(hint);
+                    }
+                    if !details.is_empty() {
+                        failure = failure.source(anyhow::anyhow!(details.join("\n")));
+                    }
+                    return Err(failure.into());
+                }
+                reply => return Ok(reply),
+            }
+        }
+    }
+}
+
+fn unexpected() -> anyhow::Error {
+    Failure::new("The process with rights gave an answer that makes no sense.").into()
+}
