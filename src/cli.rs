@@ -178,8 +178,6 @@ pub struct Enroll {
     pub no_rekey: bool,
     #[command(flatten)]
     pub identity: Identity,
-    #[command(flatten)]
-    pub rules: Rules,
     /// Print the change and do nothing
     #[arg(long)]
     pub plan: bool,

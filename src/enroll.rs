@@ -11,7 +11,9 @@ use anyhow::Result;
 use crate::fleet::{Flake, Fleet, Host, HostSecret};
 use crate::host::key::fingerprint;
 use crate::host::known_hosts::KnownHosts;
-use crate::secrets::{Identities, Rules, enroll, rekey};
+use crate::secrets::enroll::Edit;
+use crate::secrets::rekey::{self, Plan};
+use crate::secrets::{self, Identities, Rules};
 use crate::ui::{Ui, indent};
 use crate::wifi::Profile;
 
@@ -28,28 +30,18 @@ pub struct Enrollment<'a> {
     pub wifi: Option<&'a Profile>,
 }
 
-/// Runs the story; running it again changes nothing that is right.
+/// Runs the story; running it again changes nothing that is right. Without identities nothing is rekeyed.
 pub async fn run(
     enrollment: &Enrollment<'_>,
     flake: &Flake,
     fleet: &Fleet,
-    identities: &Identities,
+    identities: Option<&Identities>,
     ui: &Ui,
 ) -> Result<()> {
-    let name = &enrollment.host.name;
     let rules_file = flake.dir.join(&fleet.rules);
     let rules = Rules::load(&rules_file, &flake.work_tree).await?;
     let names = rule_names(enrollment, flake, &rules);
-    let edit = enroll::plan(
-        &rules,
-        &enroll::Enrollment {
-            name,
-            key: enrollment.key,
-            old_key: enrollment.old_key,
-            secrets: &names,
-        },
-    )
-    .await?;
+    let edit = insert(&rules, enrollment, &names).await?;
     if !edit.is_empty() {
         edit.write()?;
         ui.say(indent(&edit.diff()));
@@ -58,23 +50,45 @@ pub async fn run(
 
     let rules = Rules::load(&rules_file, &flake.work_tree).await?;
     make_wifi_secret(enrollment, flake, &rules, ui).await?;
-    let files = rules.files_for(&names, enrollment.old_key);
-    let plan = rekey::plan(&rules, Some(&files), false)?;
-    let accepted = [fingerprint(enrollment.key)?];
-    let report = rekey::run(&plan, identities, &accepted, ui)?;
-    for file in &report.rekeyed {
-        ui.say(format!("  rekeyed {}", file.display()));
-    }
-    Ok(())
+    let stale = rules.names_for(&names, Some(enrollment.key));
+    identities.map_or(Ok(()), |identities| {
+        rekey(&rules, &stale, enrollment.key, identities, ui)
+    })
+}
+
+/// Plans the change of the rules.
+pub async fn insert(rules: &Rules, enrollment: &Enrollment<'_>, names: &[String]) -> Result<Edit> {
+    let wanted = secrets::enroll::Enrollment {
+        name: &enrollment.host.name,
+        key: enrollment.key,
+        old_key: enrollment.old_key,
+        secrets: names,
+    };
+    secrets::enroll::plan(rules, &wanted).await
 }
 
 /// The names under which the rules know the host's secrets.
-fn rule_names(enrollment: &Enrollment<'_>, flake: &Flake, rules: &Rules) -> Vec<String> {
+pub fn rule_names(enrollment: &Enrollment<'_>, flake: &Flake, rules: &Rules) -> Vec<String> {
     enrollment
         .secrets
         .iter()
         .filter_map(|s| rules.name_of(&flake.dir.join(&s.file)))
         .collect()
+}
+
+/// Encrypts what does not match; the enrolled key counts as accepted, any other new one is asked for.
+fn rekey(
+    rules: &Rules,
+    names: &[String],
+    key: &str,
+    identities: &Identities,
+    ui: &Ui,
+) -> Result<()> {
+    let plan = Plan::new(rules, names, false)?;
+    for name in plan.run(identities, &[fingerprint(key)?], ui)? {
+        ui.say(format!("  rekeyed {name}"));
+    }
+    Ok(())
 }
 
 async fn pin(enrollment: &Enrollment<'_>, flake: &Flake, fleet: &Fleet, ui: &Ui) -> Result<()> {
@@ -123,15 +137,5 @@ async fn tell_tracked(flake: &Flake, files: &[PathBuf], ui: &Ui) -> Result<()> {
             shown.display()
         ));
     }
-    Ok(())
-}
-
-/// `spinet host enroll`
-pub async fn command(
-    _args: &crate::cli::Enroll,
-    _flake: &Flake,
-    _fleet: &Fleet,
-    _ui: &Ui,
-) -> Result<()> {
     Ok(())
 }

@@ -9,7 +9,6 @@ use zeroize::Zeroizing;
 
 use super::Story;
 use super::preflight::Writing;
-use crate::cli::HostKey;
 use crate::error::Exit;
 use crate::host::key::HostKey as Key;
 use crate::privileged::SeedFile;
@@ -33,13 +32,9 @@ pub async fn write(
 ) -> Result<Pending> {
     let ui = story.ui;
     let name = &story.host.name;
-    let key = match story.args.host_key {
-        HostKey::Seeded => Some(Key::generate(name)?),
-        HostKey::FirstBoot => None,
-    };
     let mut pending = Pending {
         attempt: attempt()?,
-        key: key.as_ref().map(Key::public).transpose()?,
+        key: writing.key.as_ref().map(Key::public).transpose()?,
         replaces: writing.replaces.clone(),
         written: false,
         card: writing.path.clone(),
@@ -52,7 +47,7 @@ pub async fn write(
         ),
         Exit::Failed,
     );
-    let files = seed(story, &writing, key.as_ref(), &pending)?;
+    let files = seed(story, &writing, &pending)?;
     let written = writing
         .rights
         .write(image, files, |phase, done, total| {
@@ -72,12 +67,7 @@ pub async fn write(
 }
 
 /// The files that make a generic image this host's card.
-fn seed(
-    story: &Story<'_>,
-    writing: &Writing,
-    key: Option<&Key>,
-    pending: &Pending,
-) -> Result<Vec<SeedFile>> {
+fn seed(story: &Story<'_>, writing: &Writing, pending: &Pending) -> Result<Vec<SeedFile>> {
     let text = |s: String| Zeroizing::new(s.into_bytes());
     let name = &story.host.name;
     let mut files = vec![SeedFile::new(
@@ -85,7 +75,7 @@ fn seed(
         0o644,
         text(format!("{name}\n")),
     )];
-    if let Some(key) = key {
+    if let Some(key) = &writing.key {
         let private = Zeroizing::new(key.private()?.as_bytes().to_vec());
         files.push(SeedFile::new(
             "/etc/ssh/ssh_host_ed25519_key",

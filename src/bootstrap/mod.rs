@@ -201,7 +201,7 @@ async fn play(story: &mut Story<'_>, steps: &[Step]) -> Result<()> {
         &enrollment,
         &story.flake,
         &story.fleet,
-        &ready.identities,
+        Some(&ready.identities),
         ui,
     )
     .await?;

@@ -6,12 +6,15 @@ use anyhow::Result;
 
 use super::Story;
 use crate::cli::HostKey;
+use crate::enroll::{self, Enrollment};
 use crate::error::{Failure, Hint};
 use crate::fleet::Needs;
+use crate::host::key::HostKey as Key;
 use crate::host::known_hosts::{KnownHosts, bare};
 use crate::privileged::{CardInfo, CardRequest, Rights, needs_root};
 use crate::process::{self, Cmd};
-use crate::secrets::{Identities, Rules, published, rekey};
+use crate::secrets::{Identities, Recipient, Rules, published, rekey};
+use crate::state::Pending;
 use crate::wifi::{self, Profile};
 
 /// What the checks found, for the steps after them.
@@ -30,6 +33,8 @@ pub struct Writing {
     pub card: CardInfo,
     pub path: PathBuf,
     pub profile: Option<Profile>,
+    /// The host's new key; none when it makes its own.
+    pub key: Option<Key>,
     /// The key pinned for the host until now.
     pub replaces: Option<String>,
 }
@@ -58,18 +63,27 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
     )
     .await?;
     logins(story, &needs).await?;
-    let rule_names = secrets(story, &needs, &rules)?;
-
     let identities = Identities::load(&story.args.identity.identities, ui)?;
+    let key = match (&story.pending, story.args.host_key) {
+        (None, HostKey::Seeded) => Some(Key::generate(&host.name)?),
+        _ => None,
+    };
     let replaces = match &story.pending {
         Some(pending) => pending.replaces.clone(),
         None => KnownHosts::read(&story.flake.dir.join(&story.fleet.known_hosts))?.key(&host.name),
     };
-    let files = rules.files_for(&rule_names, replaces.as_deref());
-    rekey::can_decrypt_all(&files, &identities)?;
+    enrolment(
+        story,
+        &needs,
+        &rules,
+        key.as_ref(),
+        replaces.as_deref(),
+        &identities,
+    )
+    .await?;
 
     let (writing, profile) = if writes {
-        let writing = open(story, replaces).await?;
+        let writing = open(story, key, replaces).await?;
         let profile = writing.profile.clone();
         (Some(writing), profile)
     } else {
@@ -81,6 +95,48 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
         profile,
         writing,
     })
+}
+
+/// Enrolment and rekey come last, so whether they will work is tried first: the rules are edited and evaluated
+/// without writing, with the very key if it is known already, and the identities must open what is to be rekeyed.
+async fn enrolment(
+    story: &Story<'_>,
+    needs: &Needs,
+    rules: &Rules,
+    key: Option<&Key>,
+    replaces: Option<&str>,
+    identities: &Identities,
+) -> Result<()> {
+    let names = secrets(story, needs, rules)?;
+    let key = match (key, &story.pending) {
+        (Some(key), _) => key.public()?,
+        (None, Some(Pending { key: Some(key), .. })) => key.clone(),
+        // the host makes its own: any key shows whether there is a place for it
+        _ => Key::generate(&story.host.name)?.public()?,
+    };
+    let enrollment = Enrollment {
+        host: &story.host,
+        key: &key,
+        old_key: replaces,
+        secrets: &needs.secrets,
+        wifi: None,
+    };
+    let edit = enroll::insert(rules, &enrollment, &names).await?;
+    for name in &names {
+        for recipient in edit
+            .after
+            .get(name)
+            .iter()
+            .flat_map(|rule| &rule.recipients)
+        {
+            published::refuse(recipient).hint(
+                format!("A published example key may read {name}."),
+                format!("Put your own key in its place in {}, and make the secret anew: everybody has the private half.", story.fleet.rules.display()),
+            )?;
+        }
+    }
+    let old = edit.replaced.as_ref().map(Recipient::key);
+    rekey::can_decrypt_all(rules, &rules.names_for(&names, old), identities)
 }
 
 fn tools() -> Result<()> {
@@ -107,7 +163,10 @@ async fn logins(story: &Story<'_>, needs: &Needs) -> Result<()> {
         .into());
     }
     for key in &needs.authorized_keys {
-        published::refuse(key).hint(
+        let Some(recipient) = Recipient::parse_all(key).pop() else {
+            continue;
+        };
+        published::refuse(&recipient).hint(
             format!("The configuration of {name} lets a published example key log in as root."),
             format!("Put your own public key into users.users.root.openssh.authorizedKeys.keys in hosts/{name}."),
         )?;
@@ -145,8 +204,8 @@ async fn own_keys() -> Vec<String> {
         .collect()
 }
 
-/// The rules must know every secret the host names, nobody published may read them, and only the wifi secret may be missing:
-/// that one is made from the wifi profile. Returns the names the rules use.
+/// The rules must know every secret the host names, and only the wifi secret may be missing: that one is made from
+/// the wifi profile. Returns the names the rules use.
 fn secrets(story: &Story<'_>, needs: &Needs, rules: &Rules) -> Result<Vec<String>> {
     let name = &story.host.name;
     let mut names = Vec::new();
@@ -183,12 +242,6 @@ fn secrets(story: &Story<'_>, needs: &Needs, rules: &Rules) -> Result<Vec<String
             ))
             .into());
         }
-        for key in rules.recipients(&rule) {
-            published::refuse(key).hint(
-                format!("A published example key may read {shown}."),
-                format!("Replace it by your own key in {} and make the secret anew: everybody has the private half.", story.fleet.rules.display()),
-            )?;
-        }
         names.push(rule);
     }
     Ok(names)
@@ -202,7 +255,7 @@ fn file_name(path: &Path) -> String {
 }
 
 /// Takes the rights, reads the wifi profile, and opens the card; all of it stays open until the card is written.
-async fn open(story: &Story<'_>, replaces: Option<String>) -> Result<Writing> {
+async fn open(story: &Story<'_>, key: Option<Key>, replaces: Option<String>) -> Result<Writing> {
     let (args, ui) = (story.args, story.ui);
     let Some(path) = args.card.clone() else {
         return Err(no_card().await);
@@ -231,6 +284,7 @@ async fn open(story: &Story<'_>, replaces: Option<String>) -> Result<Writing> {
         card,
         path,
         profile,
+        key,
         replaces,
     })
 }

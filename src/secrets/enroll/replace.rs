@@ -1,0 +1,79 @@
+//! Which key of the rules is the host's old one, and putting the new one in its place.
+
+use anyhow::Result;
+
+use super::sources::Sources;
+use super::{Enrollment, tree};
+use crate::error::Failure;
+use crate::secrets::{Recipient, Rules};
+
+/// The host's old key: the one given if the rules hold it, else the one written under the host's name,
+/// else the one commented with it. Several of a kind are listed for the user to choose from.
+pub fn find_old(
+    sources: &Sources,
+    rules: &Rules,
+    wanted: &Enrollment<'_>,
+    new: &Recipient,
+) -> Result<Option<Recipient>> {
+    let known: Vec<&Recipient> = rules
+        .entries()
+        .values()
+        .flat_map(|r| &r.recipients)
+        .collect();
+    if let Some(old) = wanted.old_key.and_then(|k| Recipient::parse_all(k).pop())
+        && known.iter().any(|k| k.key() == old.key())
+    {
+        return Ok((old.key() != new.key()).then_some(old));
+    }
+    let written = || {
+        sources
+            .files()
+            .filter(|(path, _)| path.extension().is_some_and(|e| e == "nix"))
+            .flat_map(|(_, text)| tree::keys(text))
+    };
+    let comment = |key: &tree::Key| key.recipient.name();
+    let host = wanted.name;
+    let named = |key: &tree::Key| key.name() == Some(host);
+    let partly = |key: &tree::Key| {
+        key.name()
+            .is_some_and(|n| n.split(['_', '-', '.']).any(|part| part == host))
+    };
+    let commented = |key: &tree::Key| {
+        comment(key).rsplit('@').next() == Some(host) && comment(key).starts_with("root@")
+    };
+    for fits in [&named as &dyn Fn(&tree::Key) -> bool, &partly, &commented] {
+        let mut found: Vec<Recipient> =
+            written().filter(|k| fits(k)).map(|k| k.recipient).collect();
+        found.sort();
+        found.dedup_by(|a, b| a.key() == b.key());
+        match found.as_slice() {
+            [] => {}
+            [one] if one.key() == new.key() => return Ok(None),
+            [one] => return Ok(Some(one.clone())),
+            several => {
+                let list: Vec<_> = several
+                    .iter()
+                    .map(|k| format!("{} {}", k.key(), k.name()))
+                    .collect();
+                return Err(Failure::new(format!(
+                    "Several keys in the rules could be the old key of {host}."
+                ))
+                .hint(format!(
+                    "Name it with `spinet host enroll {host} --old-key KEY`:\n{}",
+                    list.join("\n")
+                ))
+                .into());
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The key itself is replaced, wherever it is written; names, comments and layout stay.
+pub fn replace(sources: &mut Sources, old: &Recipient, new: &Recipient) {
+    sources.replace_all(old.blob(), new.blob());
+    let kind = |key: &Recipient| key.key().split(' ').next().unwrap_or_default().to_owned();
+    if kind(old) != kind(new) {
+        sources.replace_all(&format!("{} {}", kind(old), new.blob()), new.key());
+    }
+}

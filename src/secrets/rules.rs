@@ -1,0 +1,222 @@
+//! The agenix rules (`secrets.nix`), as nix evaluates them: which file is for whom.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use super::Recipient;
+use crate::error::Failure;
+use crate::process::Cmd;
+
+/// Evaluated rules.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The rules file, absolute.
+    pub file: PathBuf,
+    /// The git work tree (or plain folder) around it; nothing outside is read or edited.
+    pub root: PathBuf,
+    entries: BTreeMap<String, Rule>,
+}
+
+/// One secret's rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Sorted, each once.
+    pub recipients: Vec<Recipient>,
+    /// The file is ASCII armored.
+    pub armor: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Written {
+    public_keys: Vec<String>,
+    #[serde(default)]
+    armor: bool,
+}
+
+impl Rules {
+    /// Evaluates a rules file inside `root`: as the user, reading nothing else, building nothing.
+    pub async fn load(file: &Path, root: &Path) -> Result<Self> {
+        let file = file.canonicalize().map_err(|e| {
+            Failure::new(format!("There are no rules at {}.", file.display()))
+                .hint("Name them with --rules FILE; agenix' tutorial shows how they look.")
+                .source(e)
+        })?;
+        let root = root
+            .canonicalize()
+            .with_context(|| format!("while looking for {}", root.display()))?;
+        let entries = evaluate(&file, &root).await?;
+        Ok(Self {
+            file,
+            root,
+            entries,
+        })
+    }
+
+    /// Evaluates the same rules from a copy of the work tree.
+    pub(super) async fn evaluate_copy(&self, copy: &Path) -> Result<BTreeMap<String, Rule>> {
+        let inside = self
+            .file
+            .strip_prefix(&self.root)
+            .context("The rules lie outside their work tree.")?;
+        evaluate(&copy.join(inside), copy).await
+    }
+
+    /// The rules the user means: `--rules`, `$RULES`, else `secrets/secrets.nix` or `secrets.nix` upwards from `start`.
+    pub fn find(start: &Path, flag: Option<&Path>) -> Result<PathBuf> {
+        let named = flag
+            .map(Path::to_owned)
+            .or_else(|| std::env::var_os("RULES").map(PathBuf::from));
+        if let Some(path) = named {
+            return Ok(start.join(path));
+        }
+        let places = start
+            .ancestors()
+            .flat_map(|dir| [dir.join("secrets/secrets.nix"), dir.join("secrets.nix")]);
+        places
+            .into_iter()
+            .find(|path| path.is_file())
+            .ok_or_else(|| {
+                Failure::usage(format!(
+                    "There is no secrets.nix in {} or above it.",
+                    start.display()
+                ))
+                .hint("Name the rules with --rules FILE.")
+                .into()
+            })
+    }
+
+    /// The folder the rules' file names are relative to.
+    pub fn dir(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// All rules by the name they have in the file.
+    pub fn entries(&self) -> &BTreeMap<String, Rule> {
+        &self.entries
+    }
+
+    /// Where a rule's secret lies.
+    pub fn path_of(&self, name: &str) -> PathBuf {
+        self.dir().join(name)
+    }
+
+    /// The rule's name of a secret's path.
+    pub fn name_of(&self, path: &Path) -> Option<String> {
+        // the secret may not exist yet, its folder does
+        let real = path.parent()?.canonicalize().ok()?.join(path.file_name()?);
+        let same = |name: &&String| {
+            let own = self.path_of(name);
+            own == real
+                || own
+                    .parent()
+                    .and_then(|dir| dir.canonicalize().ok())
+                    .zip(own.file_name())
+                    .is_some_and(|(dir, file)| dir.join(file) == real)
+        };
+        self.entries.keys().find(same).cloned()
+    }
+
+    /// The rule of that name.
+    pub fn rule(&self, name: &str) -> Result<&Rule> {
+        self.entries.get(name).ok_or_else(|| {
+            let known: Vec<_> = self.entries.keys().map(String::as_str).collect();
+            Failure::usage(format!(
+                "{} has no rule for {}.",
+                self.file.display(),
+                crate::ui::visible(name)
+            ))
+            .hint(format!("It has rules for: {}.", known.join(", ")))
+            .into()
+        })
+    }
+
+    /// The rules named, and those that list `key`.
+    pub fn names_for(&self, names: &[String], key: Option<&str>) -> Vec<String> {
+        let key = key.and_then(|k| Recipient::parse_all(k).pop());
+        let wanted = |(name, rule): &(&String, &Rule)| {
+            names.contains(name)
+                || key
+                    .as_ref()
+                    .is_some_and(|k| rule.recipients.iter().any(|r| r.key() == k.key()))
+        };
+        self.entries
+            .iter()
+            .filter(wanted)
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+}
+
+async fn evaluate(file: &Path, root: &Path) -> Result<BTreeMap<String, Rule>> {
+    let cmd = Cmd::new("nix-instantiate")
+        .args([
+            "--eval",
+            "--strict",
+            "--json",
+            "--option",
+            "restrict-eval",
+            "true",
+        ])
+        .args(["--option", "allow-import-from-derivation", "false", "-I"])
+        .arg(root)
+        .arg(file)
+        .or_install("Install Nix (nixos.org/download).");
+    let text = cmd.text().await.map_err(|e| {
+        Failure::new(format!(
+            "The rules in {} could not be evaluated.",
+            file.display()
+        ))
+        .hint("Nix' own message above names the place.")
+        .source(e)
+    })?;
+    parse(&text).with_context(|| format!("while reading the rules in {}", file.display()))
+}
+
+fn parse(json: &str) -> Result<BTreeMap<String, Rule>> {
+    let written: BTreeMap<String, Written> = serde_json::from_str(json)?;
+    let rule = |written: Written| {
+        let mut recipients: Vec<_> = written
+            .public_keys
+            .iter()
+            .flat_map(|k| Recipient::parse_all(k))
+            .collect();
+        recipients.sort();
+        recipients.dedup_by(|a, b| a.key() == b.key());
+        Rule {
+            recipients,
+            armor: written.armor,
+        }
+    };
+    Ok(written
+        .into_iter()
+        .map(|(name, written)| (name, rule(written)))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duplicates_count_once_and_two_keys_in_a_string_twice() {
+        let rules = parse(r#"{ "a.age": { "publicKeys": ["ssh-ed25519 A x", "ssh-ed25519 B\nssh-ed25519 A y"], "armor": true } }"#).unwrap();
+        let rule = &rules["a.age"];
+        assert_eq!(
+            rule.recipients
+                .iter()
+                .map(Recipient::key)
+                .collect::<Vec<_>>(),
+            ["ssh-ed25519 A", "ssh-ed25519 B"]
+        );
+        assert!(rule.armor);
+    }
+
+    #[test]
+    fn rules_without_public_keys_are_no_rules() {
+        assert!(parse(r#"{ "a.age": { "armor": true } }"#).is_err());
+    }
+}
