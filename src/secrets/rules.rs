@@ -48,7 +48,7 @@ impl Rules {
         let root = root
             .canonicalize()
             .with_context(|| format!("while looking for {}", root.display()))?;
-        let entries = evaluate(&file, &root).await?;
+        let entries = evaluate(&file, &[&root]).await?;
         Ok(Self {
             file,
             root,
@@ -62,7 +62,7 @@ impl Rules {
             .file
             .strip_prefix(&self.root)
             .context("The rules lie outside their work tree.")?;
-        evaluate(&copy.join(inside), copy).await
+        evaluate(&copy.join(inside), &[copy, &self.root]).await
     }
 
     /// The rules the user means: `--rules`, `$RULES`, else `secrets/secrets.nix` or `secrets.nix` upwards from `start`.
@@ -151,7 +151,8 @@ impl Rules {
     }
 }
 
-async fn evaluate(file: &Path, root: &Path) -> Result<BTreeMap<String, Rule>> {
+/// Reads nothing outside `roots`.
+async fn evaluate(file: &Path, roots: &[&Path]) -> Result<BTreeMap<String, Rule>> {
     let cmd = Cmd::new("nix-instantiate")
         .args([
             "--eval",
@@ -161,8 +162,8 @@ async fn evaluate(file: &Path, root: &Path) -> Result<BTreeMap<String, Rule>> {
             "restrict-eval",
             "true",
         ])
-        .args(["--option", "allow-import-from-derivation", "false", "-I"])
-        .arg(root)
+        .args(["--option", "allow-import-from-derivation", "false"])
+        .args(roots.iter().flat_map(|root| [Path::new("-I"), root]))
         .arg(file)
         .or_install("Install Nix (nixos.org/download).");
     let text = cmd.text().await.map_err(|e| {

@@ -97,16 +97,6 @@ fn bindings(sources: &Sources, host: &str, line: &str, key: &Recipient) -> Vec<(
             }],
         );
         found.push((bound, path.join(".")));
-    } else if let Some(at) = tree::parse(text).as_ref().and_then(tree::let_start) {
-        let mut bound = sources.clone();
-        bound.edit(
-            &rules,
-            vec![Edit {
-                range: at..at,
-                text: format!("{end}  {} = {literal};", identifier(host)),
-            }],
-        );
-        found.push((bound, identifier(host)));
     }
     // keys of an imported file, by the name the rules give to the import
     for (path, imported) in sources.files().filter(|(path, _)| **path != rules) {
@@ -138,6 +128,21 @@ fn bindings(sources: &Sources, host: &str, line: &str, key: &Recipient) -> Vec<(
             }],
         );
         found.push((bound, format!("{alias}.{}", whole.join("."))));
+    }
+    if let (true, Some(at)) = (
+        found.is_empty(),
+        tree::parse(text).as_ref().and_then(tree::let_start),
+    ) {
+        let mut bound = sources.clone();
+        let text = format!("{end}  {} = {literal};", identifier(host));
+        bound.edit(
+            &rules,
+            vec![Edit {
+                range: at..at,
+                text,
+            }],
+        );
+        found.push((bound, identifier(host)));
     }
     // without any name to follow, the key itself is the element
     found.push((sources.clone(), literal));

@@ -130,7 +130,7 @@ async fn prove(
     let after = if files.is_empty() {
         rules.entries().clone()
     } else {
-        let copy = mirror(&rules.root, &files)?;
+        let copy = mirror(&rules.root, candidate)?;
         rules
             .evaluate_copy(copy.path())
             .await
@@ -176,17 +176,16 @@ async fn prove(
     Ok(edit)
 }
 
-/// The work tree again, with the changed files in it: real folders on the way to them, links for all else.
-fn mirror(root: &Path, files: &[Change]) -> Result<tempfile::TempDir> {
+/// The work tree again, with the texts of `sources` in it: real folders on the way to them, because nix follows links
+/// before it looks at relative paths, and links for all else.
+fn mirror(root: &Path, sources: &Sources) -> Result<tempfile::TempDir> {
     let copy = tempfile::tempdir().context("while making a copy of the rules to evaluate")?;
-    let mut real: BTreeSet<PathBuf> = BTreeSet::from([PathBuf::new()]);
-    for change in files {
-        let inside = change
-            .path
+    let mut real: BTreeSet<PathBuf> = BTreeSet::new();
+    for (path, _) in sources.files() {
+        let inside = path
             .strip_prefix(root)
-            .context("A changed file lies outside the work tree.")?;
+            .context("A file of the rules lies outside the work tree.")?;
         real.extend(inside.ancestors().skip(1).map(Path::to_owned));
-        real.extend(inside.parent().map(Path::to_owned));
     }
     let make = || -> std::io::Result<()> {
         for folder in &real {
@@ -194,17 +193,18 @@ fn mirror(root: &Path, files: &[Change]) -> Result<tempfile::TempDir> {
             std::fs::create_dir_all(&to)?;
             for entry in std::fs::read_dir(&from)? {
                 let entry = entry?;
-                if !real.contains(&folder.join(entry.file_name())) {
-                    let _ = std::os::unix::fs::symlink(entry.path(), to.join(entry.file_name()));
+                if !real.contains(&folder.join(entry.file_name()))
+                    && sources.text(&entry.path()).is_none()
+                {
+                    std::os::unix::fs::symlink(entry.path(), to.join(entry.file_name()))?;
                 }
             }
         }
-        for change in files {
-            let path = copy
-                .path()
-                .join(change.path.strip_prefix(root).unwrap_or(&change.path));
-            std::fs::remove_file(&path)?;
-            std::fs::write(path, &change.after)?;
+        for (path, text) in sources.files() {
+            std::fs::write(
+                copy.path().join(path.strip_prefix(root).unwrap_or(path)),
+                text,
+            )?;
         }
         Ok(())
     };

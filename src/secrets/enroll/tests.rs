@@ -38,7 +38,8 @@ fn enroll(files: &[(&str, &str)], old_key: Option<&str>) -> Option<Result<Vec<St
         old_key,
         secrets: &secrets,
     };
-    let load = || Rules::load(&dir.path().join(files[0].0), dir.path());
+    let rules = dir.path().join(files[0].0);
+    let load = || Rules::load(&rules, dir.path());
     let result = runtime.block_on(async {
         plan(&load().await?, &wanted).await?.write()?;
         assert!(
