@@ -27,7 +27,7 @@ extlinux=/boot/extlinux/extlinux.conf
 commit_limit=180            # seconds for each step that makes a system permanent
 undo_limit=180              # seconds for the former system's own switch
 grace=15                    # seconds in which a failed unit may come back by itself
-reach_limit=90              # seconds after an undo until the host restarts if nobody can log in
+reach_limit=45              # seconds after an undo until the host restarts if nobody can log in
 fields="id boot phase mode new old profile entry deadline reason switch_exit failed_before failed_after peer probe"
 
 say() { printf '%s\n' "spinet: $*" >&2; }
