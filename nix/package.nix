@@ -3,7 +3,6 @@
 {
   lib,
   rustPlatform,
-  makeWrapper,
   e2fsprogs,
   util-linux,
 }:
@@ -26,17 +25,12 @@ rustPlatform.buildRustPackage {
   };
   cargoLock.lockFile = ../Cargo.lock;
 
-  nativeBuildInputs = [ makeWrapper ];
+  # Where the program finds them even when sudo has dropped the user's PATH.
+  env.SPINET_TOOLS = lib.makeBinPath [
+    e2fsprogs
+    util-linux
+  ];
   nativeCheckInputs = [ e2fsprogs ];
-
-  postInstall = ''
-    wrapProgram $out/bin/spinet --suffix PATH : ${
-      lib.makeBinPath [
-        e2fsprogs
-        util-linux
-      ]
-    }
-  '';
 
   meta = {
     inherit (manifest) description;

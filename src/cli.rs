@@ -1,4 +1,5 @@
 //! The command line, as clap reads it. Nothing is decided here.
+#![allow(clippy::doc_markdown, reason = "these comments are the help text")]
 
 use std::path::PathBuf;
 
@@ -54,6 +55,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "they are flags")]
 pub struct Bootstrap {
     /// The host, as hosts/default.nix names it
     pub host: String,

@@ -32,7 +32,6 @@ pub struct Cmd {
 #[derive(Clone)]
 enum Input {
     Nothing,
-    Terminal,
     Bytes(Zeroizing<Vec<u8>>),
 }
 
@@ -88,13 +87,6 @@ impl Cmd {
     #[must_use]
     pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = Input::Bytes(Zeroizing::new(bytes.into()));
-        self
-    }
-
-    /// Gives the command the user's terminal as standard input.
-    #[must_use]
-    pub fn terminal(mut self) -> Self {
-        self.stdin = Input::Terminal;
         self
     }
 
@@ -174,16 +166,6 @@ impl Cmd {
         command.spawn().map_err(|e| self.not_started(e))
     }
 
-    /// Starts the command with its standard error piped and no input, for output followed line by line.
-    pub fn spawn_quiet(&self) -> Result<tokio::process::Child> {
-        let mut command = self.prepare();
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command.spawn().map_err(|e| self.not_started(e))
-    }
-
     /// Starts the command for its effect alone, waits for it, and does not care how it went: for clean-ups.
     pub fn fire(&self) {
         let _ = std::process::Command::new(&self.program)
@@ -209,7 +191,6 @@ impl Cmd {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(match self.stdin {
             Input::Nothing => Stdio::null(),
-            Input::Terminal => Stdio::inherit(),
             Input::Bytes(_) => Stdio::piped(),
         });
         let mut child = command.spawn().map_err(|e| self.not_started(e))?;

@@ -43,7 +43,7 @@ impl State {
             .with_context(|| format!("while making the folder {}", base.display()))?;
         let lock = std::fs::File::create(base.join(format!("{host}.lock")))
             .with_context(|| format!("while opening the lock in {}", base.display()))?;
-        if lock.try_lock().is_err() {
+        if rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(
                 Failure::new(format!("Another spinet is bootstrapping {host} already."))
                     .hint("Wait until it is through, or stop it.")

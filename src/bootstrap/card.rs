@@ -31,7 +31,6 @@ pub async fn write(
     image: &std::path::Path,
 ) -> Result<Pending> {
     let ui = story.ui;
-    let name = &story.host.name;
     let mut pending = Pending {
         attempt: attempt()?,
         key: writing.key.as_ref().map(Key::public).transpose()?,
@@ -51,7 +50,7 @@ pub async fn write(
     let written = writing
         .rights
         .write(image, files, |phase, done, total| {
-            ui.progress(&phase.to_string(), done, total)
+            ui.progress(&phase.to_string(), done, total);
         })
         .await;
     ui.progress_done();

@@ -30,7 +30,6 @@ pub struct Ready {
 /// The card, held open, and what is needed to write it.
 pub struct Writing {
     pub rights: Rights,
-    pub card: CardInfo,
     pub path: PathBuf,
     pub profile: Option<Profile>,
     /// The host's new key; none when it makes its own.
@@ -141,7 +140,7 @@ async fn enrolment(
 
 fn tools() -> Result<()> {
     for (tool, remedy) in TOOLS {
-        if process::find(tool).is_none() {
+        if !process::tool(tool).is_absolute() {
             return Err(Failure::new(format!("`{tool}` is not on PATH."))
                 .hint(remedy)
                 .into());
@@ -264,7 +263,7 @@ async fn open(story: &Story<'_>, key: Option<Key>, replaces: Option<String>) -> 
         Some(&path),
         (!args.no_wifi).then_some(args.wifi_dir.as_path()),
     );
-    let mut rights = Rights::start(root).await?;
+    let mut rights = Rights::start(root)?;
     let profile = if args.no_wifi {
         None
     } else {
@@ -281,7 +280,6 @@ async fn open(story: &Story<'_>, key: Option<Key>, replaces: Option<String>) -> 
     }
     Ok(Writing {
         rights,
-        card,
         path,
         profile,
         key,

@@ -134,7 +134,12 @@ impl Disk {
 
     /// What of this machine depends on it.
     fn in_use(&self) -> Option<String> {
-        let mounted = self.mountpoints.iter().flatten().next();
+        // a disk can be mounted in many places; the shortest is the one people know
+        let mounted = self
+            .mountpoints
+            .iter()
+            .flatten()
+            .min_by_key(|place| place.len());
         if let Some(place) = mounted {
             let shown = visible(place);
             return Some(if place == "[SWAP]" {
@@ -169,7 +174,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn disk(value: Value) -> Disk {
+    fn disk(value: &Value) -> Disk {
         let mut base = json!({ "name": "/dev/sdx", "type": "disk", "size": 31_914_983_424_u64, "model": "Reader", "serial": null,
             "tran": "usb", "rm": true, "ro": false, "mountpoints": [null], "fstype": null, "label": null });
         base.as_object_mut()
@@ -181,7 +186,7 @@ mod tests {
     #[test]
     fn a_card_in_a_reader_is_accepted_and_described() {
         let part = json!({ "name": "/dev/sdx1", "type": "part", "size": 1, "mountpoints": [], "label": "NIXOS_SD" });
-        let card = disk(json!({ "children": [part] }));
+        let card = disk(&json!({ "children": [part] }));
         assert_eq!(card.refusal(false), None);
         assert_eq!(card.describe(), "Reader, 31.9 GB, usb, holds NIXOS_SD");
     }
@@ -223,24 +228,24 @@ mod tests {
             (json!({ "tran": "nvme", "rm": false }), "neither removable"),
         ];
         for (change, reason) in cases {
-            let refusal = disk(change.clone()).refusal(false).unwrap_or_default();
+            let refusal = disk(&change).refusal(false).unwrap_or_default();
             assert!(refusal.contains(reason), "{change}: {refusal}");
         }
     }
 
     #[test]
     fn no_flag_opens_a_disk_in_use() {
-        let root = disk(json!({ "mountpoints": ["/"], "tran": "nvme", "rm": false }));
+        let root = disk(&json!({ "mountpoints": ["/"], "tran": "nvme", "rm": false }));
         assert!(root.refusal(true).is_some());
         assert_eq!(
-            disk(json!({ "tran": "nvme", "rm": false })).refusal(true),
+            disk(&json!({ "tran": "nvme", "rm": false })).refusal(true),
             None
         );
     }
 
     #[test]
     fn a_built_in_sd_slot_is_a_card_and_emmc_is_not() {
-        let mut slot = disk(json!({ "tran": "mmc", "rm": false }));
+        let mut slot = disk(&json!({ "tran": "mmc", "rm": false }));
         slot.mmc = Some("SD".into());
         assert_eq!(slot.refusal(false), None);
         slot.mmc = Some("MMC".into());

@@ -89,7 +89,7 @@ pub fn merge(mut ranges: Vec<Range<u64>>, gap: u64) -> Vec<Range<u64>> {
     for range in ranges {
         match merged.last_mut() {
             Some(last) if range.start <= last.end.saturating_add(gap) => {
-                last.end = last.end.max(range.end)
+                last.end = last.end.max(range.end);
             }
             _ => merged.push(range),
         }
@@ -136,7 +136,7 @@ fn read_super(image: &File, offset: u64) -> io::Result<Option<Super>> {
     Ok(sane.then_some(sup))
 }
 
-/// With sparse_super, backups lie in groups 0, 1 and the powers of 3, 5 and 7.
+/// With `sparse_super`, backups lie in groups 0, 1 and the powers of 3, 5 and 7.
 fn has_backup(group: u64) -> bool {
     let power_of = |base: u64| {
         let mut n = base;

@@ -83,7 +83,8 @@ impl Image {
             ))
             .into());
         }
-        let mut ranges = vec![0..self.size];
+        let whole = 0..self.size;
+        let mut ranges = vec![whole];
         for partition in partitions.iter().filter(|p| p.kind == mbr::LINUX) {
             if let Some(used) = ext4::used(&self.file, partition.bytes.start)? {
                 let (start, end) = (partition.bytes.start, partition.bytes.end);

@@ -47,7 +47,7 @@ async fn list(global: &Global) -> Result<()> {
 }
 
 async fn write(image: &Path, card: &Path, allow_fixed_disk: bool, ui: &Ui) -> Result<()> {
-    let mut rights = Rights::start(needs_root(Some(card), None)).await?;
+    let mut rights = Rights::start(needs_root(Some(card), None))?;
     let request = CardRequest {
         path: card.to_owned(),
         allow_fixed_disk,
@@ -56,7 +56,7 @@ async fn write(image: &Path, card: &Path, allow_fixed_disk: bool, ui: &Ui) -> Re
     crate::bootstrap::confirm(&info, ui)?;
     let written = rights
         .write(image, Vec::new(), |phase, done, total| {
-            ui.progress(&phase.to_string(), done, total)
+            ui.progress(&phase.to_string(), done, total);
         })
         .await;
     ui.progress_done();

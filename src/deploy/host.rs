@@ -11,7 +11,7 @@ use super::manifest::{Check, Manifest};
 use super::report::Outcome;
 use crate::error::{Exit, Failure};
 use crate::host::facts::Facts;
-use crate::host::guard::{self, Attempt, Guard, Mode, Remote, Status};
+use crate::host::guard::{self, Attempt, Guard, Remote, Status};
 use crate::host::ssh::Target;
 
 /// A lost link while copying is tried again: nix continues with the paths that are still missing.
@@ -54,7 +54,6 @@ impl Job<'_> {
             id: new_id(),
             toplevel: wanted,
             deadline,
-            mode: Mode::Switch,
         };
         self.command(&target, &self.guard().protect(&attempt))
             .await?;
@@ -177,7 +176,7 @@ impl Job<'_> {
             match outcome {
                 guard::Outcome::Waiting { .. } => {
                     self.judge(&target, attempt, &status, checks, &mut reason)
-                        .await
+                        .await;
                 }
                 // its guard is gone: this takes its place and ends the attempt
                 guard::Outcome::Interrupted { .. } => {
@@ -196,9 +195,11 @@ impl Job<'_> {
                 {
                     return Ok(Outcome::Deployed);
                 }
+                // the former system's own switch failed: the host restarts into it
+                guard::Outcome::Undone { .. } if status.current == attempt.toplevel => {}
                 guard::Outcome::Undone { reason: guards } => {
-                    let why = reason.unwrap_or_else(|| guards.clone());
-                    return Ok(self.undone(attempt, &status, &why));
+                    let reason = reason.unwrap_or_else(|| guards.clone());
+                    return Ok(Outcome::Undone { reason });
                 }
                 guard::Outcome::Committed
                 | guard::Outcome::Tested
@@ -266,16 +267,6 @@ impl Job<'_> {
             let _ = target
                 .fresh(&self.guard().undo(&attempt.id).script, DECISION)
                 .await;
-        }
-    }
-
-    fn undone(&self, attempt: &Attempt, status: &Status, reason: &str) -> Outcome {
-        if status.current == attempt.toplevel {
-            let expect = format!("{reason} But {} still runs the new system.", self.host.name);
-            return Outcome::Unknown { expect };
-        }
-        Outcome::Undone {
-            reason: reason.to_owned(),
         }
     }
 

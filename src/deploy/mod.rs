@@ -71,7 +71,7 @@ pub async fn run(args: &cli::Deploy, global: &cli::Global, ui: &Ui) -> Result<()
     if global.json {
         println!("{}", report::json(&outcomes));
     }
-    report::finish(outcomes, ui)
+    report::finish(&outcomes, ui)
 }
 
 /// Deploys one host that may still have to boot: the end of a bootstrap.
@@ -84,10 +84,8 @@ pub async fn one(
     ui: &Ui,
 ) -> Result<()> {
     let hosts = [host.clone()];
-    report::finish(
-        deploy(&hosts, address, None, wait, flake, fleet, ui).await?,
-        ui,
-    )
+    let outcomes = deploy(&hosts, address, None, wait, flake, fleet, ui).await?;
+    report::finish(&outcomes, ui)
 }
 
 fn print_plan(hosts: &[Host]) {

@@ -61,8 +61,8 @@ pub fn json(outcomes: &[(String, Outcome)]) -> Value {
 }
 
 /// Prints one paragraph per host; the error carries the gravest exit code.
-pub fn finish(outcomes: Vec<(String, Outcome)>, ui: &Ui) -> Result<()> {
-    for (host, outcome) in &outcomes {
+pub fn finish(outcomes: &[(String, Outcome)], ui: &Ui) -> Result<()> {
+    for (host, outcome) in outcomes {
         ui.say(format!("{host}: {}", outcome.word()));
         ui.say(indent(&outcome.detail()));
     }
@@ -95,7 +95,7 @@ mod tests {
                 .into_iter()
                 .enumerate()
                 .map(|(i, o)| (format!("h{i}"), o));
-            finish(named.collect(), &ui)
+            finish(&named.collect::<Vec<_>>(), &ui)
                 .err()
                 .map_or(0, |e| exit_of(&e).code())
         };

@@ -19,27 +19,12 @@ pub const SCRIPT: &str = concat!(
 
 /// Exit status of `start` when another attempt runs on the host.
 pub const REFUSED: i32 = 3;
-/// Exit status of `confirm` and `undo` when it was decided otherwise.
-pub const TOO_LATE: i32 = 4;
-/// Exit status when no end came within the guard's own limits.
-pub const UNDECIDED: i32 = 5;
 
 /// A script for the host's `sh`, and what it reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remote {
     pub script: String,
     pub stdin: Vec<u8>,
-}
-
-/// What an attempt does with the new system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Activate, wait for confirmation, make permanent.
-    Switch,
-    /// Activate and wait for confirmation; the next start boots the former system.
-    Test,
-    /// Make permanent for the next start, activate nothing.
-    Boot,
 }
 
 /// One try to bring a host to a system.
@@ -51,7 +36,6 @@ pub struct Attempt {
     pub toplevel: String,
     /// From the start of the switch until it is undone unless confirmed; whole seconds.
     pub deadline: Duration,
-    pub mode: Mode,
 }
 
 /// Speaks to the guard on one host.
@@ -81,24 +65,19 @@ impl Guard {
 
     /// Begins the attempt in a unit of its own. Exit [`REFUSED`] with `refused=ID` while another runs.
     pub fn start(&self, attempt: &Attempt) -> Remote {
-        let mode = match attempt.mode {
-            Mode::Switch => "switch",
-            Mode::Test => "test",
-            Mode::Boot => "boot",
-        };
         let seconds = attempt.deadline.as_secs().to_string();
-        let mut remote = self.ask(&["start", &attempt.id, &attempt.toplevel, &seconds, mode]);
+        let mut remote = self.ask(&["start", &attempt.id, &attempt.toplevel, &seconds, "switch"]);
         // expanded by the login's own shell, before sudo drops it
         remote.script.push_str(" \"${SSH_CONNECTION:-}\"");
         remote
     }
 
-    /// Confirms and waits for the end. Exit 0: permanent; [`TOO_LATE`]: undone; prints the state.
+    /// Confirms and waits for the end. Exit 0: permanent; 4: undone; prints the state.
     pub fn confirm(&self, id: &str) -> Remote {
         self.ask(&["confirm", id])
     }
 
-    /// Undoes and waits for the end. Exit 0: undone; [`TOO_LATE`]: it was permanent already; prints the state.
+    /// Undoes and waits for the end. Exit 0: undone; 4: it was permanent already; prints the state.
     pub fn undo(&self, id: &str) -> Remote {
         self.ask(&["undo", id])
     }
@@ -113,20 +92,9 @@ impl Guard {
         self.ask(&["status"])
     }
 
-    /// The attempt's journal as it comes; ends with the attempt.
-    pub fn follow(&self, id: &str) -> Remote {
-        self.ask(&["follow", id])
-    }
-
     /// Ends an attempt whose guard died or whose host lost power.
     pub fn settle(&self) -> Remote {
         self.ask(&["settle"])
-    }
-
-    /// What a switch would do; needs no guard.
-    pub fn dry_activate(&self, toplevel: &str) -> Remote {
-        let program = format!("{toplevel}/bin/switch-to-configuration");
-        self.plain(&[&program, "dry-activate"])
     }
 
     fn ask(&self, words: &[&str]) -> Remote {
@@ -336,7 +304,6 @@ mod tests {
             id: "a-1".into(),
             toplevel: "/nix/store/x y".into(),
             deadline: Duration::from_secs(120),
-            mode: Mode::Switch,
         };
         let script = guard.start(&attempt).script;
         assert!(

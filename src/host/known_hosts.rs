@@ -1,4 +1,4 @@
-//! The pinned keys: an ordinary `known_hosts` file in the flake (`sshd(8)`, "SSH_KNOWN_HOSTS FILE FORMAT"),
+//! The pinned keys: an ordinary `known_hosts` file in the flake (`sshd(8)`, "`SSH_KNOWN_HOSTS` FILE FORMAT"),
 //! of which the lines of one host are read and replaced and all others stay as they are.
 
 use std::io::Write;

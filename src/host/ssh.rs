@@ -22,7 +22,7 @@ pub struct Target {
     pub host: Host,
     /// The address found for it; without one ssh resolves the host's name itself.
     pub address: Option<SocketAddr>,
-    /// Holds the pin and the control socket. Its path has no spaces: nix splits NIX_SSHOPTS at them.
+    /// Holds the pin and the control socket. Its path has no spaces: nix splits `NIX_SSHOPTS` at them.
     dir: TempDir,
 }
 
@@ -212,7 +212,7 @@ impl Login {
     }
 }
 
-/// An address as ssh's HostName takes it: IPv6 link-local with its interface.
+/// An address as ssh's `HostName` takes it: IPv6 link-local with its interface.
 fn scoped(address: SocketAddr) -> String {
     match address {
         SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),

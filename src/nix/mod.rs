@@ -10,8 +10,6 @@ use serde_json::Value;
 
 use crate::process::Cmd;
 
-pub use settings::Settings;
-
 /// Nix at work on one flake.
 #[derive(Debug, Clone)]
 pub struct Nix {

@@ -35,7 +35,7 @@ pub fn needs_root(card: Option<&Path>, wifi_dir: Option<&Path>) -> bool {
 
 impl Rights {
     /// Starts the child, as root if `root` says so: the one time the user is asked for a password.
-    pub async fn start(root: bool) -> Result<Self> {
+    pub fn start(root: bool) -> Result<Self> {
         let own = std::env::current_exe().context("while looking for spinet's own program")?;
         let cmd = if root {
             let Some(elevator) = ELEVATORS.into_iter().find(|e| process::find(e).is_some()) else {

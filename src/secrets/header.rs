@@ -55,7 +55,7 @@ impl Header {
             let mut words = stanza.split(' ');
             match words.next()? {
                 "ssh-ed25519" | "ssh-rsa" => {
-                    header.tags.push(unbase64(words.next()?).try_into().ok()?)
+                    header.tags.push(unbase64(words.next()?).try_into().ok()?);
                 }
                 kind if kind.ends_with("-grease") => {}
                 _ => header.untagged += 1,
@@ -145,8 +145,9 @@ mod tests {
         let age_key =
             Recipient::parse_all("age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg")
                 .remove(0);
-        let header = Header::parse(&encrypt(b"", &[age_key.clone()], false).unwrap()).unwrap();
-        assert_eq!(header.matches(&[age_key.clone()]), None);
+        let header =
+            Header::parse(&encrypt(b"", std::slice::from_ref(&age_key), false).unwrap()).unwrap();
+        assert_eq!(header.matches(std::slice::from_ref(&age_key)), None);
         assert_eq!(header.matches(&[age_key, example("bach")]), Some(false));
     }
 

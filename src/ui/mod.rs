@@ -102,15 +102,6 @@ impl Ui {
         }
     }
 
-    /// Asks a yes/no question; `--yes` answers it, no terminal and no `--yes` is an error naming it.
-    pub fn confirm(&self, question: &str) -> Result<bool> {
-        if self.inner.yes {
-            return Ok(true);
-        }
-        let answer = self.ask(&format!("{question} [y/N]"), "--yes")?;
-        Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
-    }
-
     /// Asks for a line of text; `flag` is what answers it without a terminal.
     pub fn ask(&self, question: &str, flag: &str) -> Result<String> {
         self.need_terminal(question, flag)?;
@@ -139,10 +130,6 @@ impl Ui {
     /// `--yes` was given.
     pub fn assumes_yes(&self) -> bool {
         self.inner.yes
-    }
-
-    pub fn is_interactive(&self) -> bool {
-        self.inner.interactive
     }
 
     /// What a signal arriving from now on leaves behind, and the exit code that tells it.

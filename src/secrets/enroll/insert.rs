@@ -1,6 +1,5 @@
 //! A new key into the rules: bound beside its neighbours and named like them, then listed where it is needed.
 
-use anyhow::Result;
 use rnix::ast::{self, List};
 use rowan::ast::AstNode;
 
@@ -26,9 +25,9 @@ pub fn ways(
     line: &str,
     key: &Recipient,
     missing: &[&str],
-) -> Result<Vec<Sources>> {
+) -> Vec<Sources> {
     if missing.is_empty() {
-        return Ok(vec![sources.clone()]);
+        return vec![sources.clone()];
     }
     let mut ways = Vec::new();
     let (path, _) = sources.rules();
@@ -51,7 +50,7 @@ pub fn ways(
                 rules
                     .iter()
                     .find(|r| r.name == *name)
-                    .map(|rule| list(text, &rule.value, &reference, end)),
+                    .map(|rule| add_to(text, &rule.value, &reference, end)),
             );
         }
         if edits.len() == missing.len() {
@@ -60,7 +59,7 @@ pub fn ways(
             ways.push(way);
         }
     }
-    Ok(ways)
+    ways
 }
 
 /// The key bound under a name, and how the rules refer to it.
@@ -225,7 +224,7 @@ fn fitting_groups(root: &ast::Expr, rules: &[WrittenRule], missing: &[&str]) -> 
 }
 
 /// The edit that adds `reference` to what a rule lists.
-fn list(text: &str, value: &ast::Expr, reference: &str, end: &str) -> Edit {
+fn add_to(text: &str, value: &ast::Expr, reference: &str, end: &str) -> Edit {
     if let ast::Expr::List(list) = value {
         return append(text, list, reference, end);
     }
@@ -247,8 +246,8 @@ fn list(text: &str, value: &ast::Expr, reference: &str, end: &str) -> Edit {
 fn append(text: &str, list: &List, reference: &str, end: &str) -> Edit {
     let range = tree::range(list);
     match list.items().last() {
-        Some(last) => {
-            let at = tree::range(&last);
+        Some(element) => {
+            let at = tree::range(&element);
             let own_line = text[..at.start]
                 .rfind('\n')
                 .is_some_and(|n| text[n..at.start].trim().is_empty() && n > range.start);

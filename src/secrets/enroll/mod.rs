@@ -71,7 +71,7 @@ pub async fn plan(rules: &Rules, wanted: &Enrollment<'_>) -> Result<Edit> {
         .collect();
     let mut last = None;
     // the ways to write it down, the one people would choose first; the evaluation decides which one is right
-    for candidate in insert::ways(&edited, wanted.name, wanted.key, &key, &missing)? {
+    for candidate in insert::ways(&edited, wanted.name, wanted.key, &key, &missing) {
         match prove(rules, &sources, &candidate, &expected).await {
             Ok(edit) => {
                 return Ok(Edit {

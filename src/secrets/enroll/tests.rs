@@ -149,7 +149,7 @@ fn keys_in_other_files_are_edited_there() {
         result.unwrap(),
         [
             rules.replace("[ keys.admin ]", "[ keys.admin keys.bach ]"),
-            keys.replace("}", "  bach = \"@NEW@ root@bach\";\n}")
+            keys.replace('}', "  bach = \"@NEW@ root@bach\";\n}")
         ]
     );
 }
