@@ -12,6 +12,7 @@ pkgs.mkShell {
     pkgs.cargo-nextest
     pkgs.clippy
     pkgs.e2fsprogs
+    pkgs.mkpasswd
     pkgs.nixfmt
     pkgs.rust-analyzer
     pkgs.rustfmt

@@ -3,7 +3,10 @@
 # Profile and boot entry as they were before the attempt.
 restore_permanent() {
   restored=0
-  if [ -n "$profile" ] && [ "$(readlink "$system" || :)" != "$profile" ]; then
+  if [ -z "$profile" ]; then
+    # there was none before the attempt
+    if [ -L "$system" ]; then rm -f "${system%/*}/$(readlink "$system")" "$system" || restored=1; fi
+  elif [ "$(readlink "$system" || :)" != "$profile" ]; then
     extra=$(readlink "$system" || :)
     ln -sfn "$profile" "$system.spinet" && mv -Tf "$system.spinet" "$system" || restored=1
     case $extra in system-*-link)
