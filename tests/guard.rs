@@ -20,7 +20,6 @@ fn every_attempt_ends_as_promised() {
         host.address()
     );
     let mut cases = Command::new(project().join("tests/guard.sh"));
-    lab.seal(&mut cases)
-        .env("SPINET_TEST_SSH", ssh);
+    lab.seal(&mut cases).env("SPINET_TEST_SSH", ssh);
     run(&mut cases);
 }

@@ -94,21 +94,6 @@ case_noconfirm() {
   S "$G confirm $A" >/dev/null
   ok late $? 4
 }
-# the former system brings its link up again by its own switch
-case_linkdown() {
-  new link '[ $1 = boot ] || ip link set wlan0 up'
-  start
-  until_phase waiting
-  S "$G confirm $A" >/dev/null
-  BASE=$N
-  new nolink '[ $1 = boot ] || ip link set wlan0 down'
-  start 5
-  sleep 2
-  TO=3 S true 2>/dev/null && ok link up down
-  waitup
-  until_phase undone
-  ids undone $BASE
-}
 case_hang() {
   new hang 'sleep 1000'
   start 4
@@ -259,6 +244,6 @@ S "test -x $BASE/bin/switch-to-configuration" || {
   S "$BASE/bin/switch-to-configuration test; $BASE/bin/switch-to-configuration boot; ln -sfn $BASE /run/booted-system"
 }
 [ $# -gt 0 ] || set -- success noconfirm hang unitfails recovers exit100 second stale killed killedconfirm nixenv bootfails \
-  follow clientkilled test linkdown
+  follow clientkilled test
 for case in "$@"; do "case_$case"; done >&2
 exit "$bad"
