@@ -25,10 +25,10 @@ fn messages(output: &Output) -> String {
 }
 
 /// A card image: a boot record and an ext4 partition with some content, `mib` in all.
-fn image(dir: &Path, name: &str, mib: u64, fill: u8) -> Option<PathBuf> {
+fn image(dir: &Path, name: &str, mib: u64, byte: u8) -> Option<PathBuf> {
     let root = dir.join(format!("{name}.root"));
     fs::create_dir(&root).unwrap();
-    fs::write(root.join("content"), vec![fill; (mib as usize / 3) << 20]).unwrap();
+    fs::write(root.join("content"), vec![byte; usize::try_from(mib / 3).unwrap() << 20]).unwrap();
     let path = dir.join(name);
     let file = File::create(&path).unwrap();
     file.set_len(mib << 20).unwrap();
