@@ -28,7 +28,11 @@ fn messages(output: &Output) -> String {
 fn image(dir: &Path, name: &str, mib: u64, byte: u8) -> Option<PathBuf> {
     let root = dir.join(format!("{name}.root"));
     fs::create_dir(&root).unwrap();
-    fs::write(root.join("content"), vec![byte; usize::try_from(mib / 3).unwrap() << 20]).unwrap();
+    fs::write(
+        root.join("content"),
+        vec![byte; usize::try_from(mib / 3).unwrap() << 20],
+    )
+    .unwrap();
     let path = dir.join(name);
     let file = File::create(&path).unwrap();
     file.set_len(mib << 20).unwrap();
