@@ -32,6 +32,7 @@
   jq = "jq";
   kmod = "sbin/modprobe sbin/lsmod sbin/insmod sbin/rmmod";
   less = "less";
+  mkpasswd = "mkpasswd";
   mtools = "mcopy mdir mlabel";
   ncurses = "tput clear";
   nix = ''
