@@ -132,9 +132,14 @@ impl Fleet {
             .eval("spinet", Some("s: { inherit (s) hosts rules knownHosts; }"))
             .await
             .map_err(|e| {
-                Failure::new("The flake's hosts could not be read.")
-                    .hint("The flake needs the output `spinet`, which spinet.lib.fleet makes.")
-                    .source(e)
+                let failure = Failure::new("The flake's hosts could not be read.");
+                if e.to_string().contains("does not provide attribute") {
+                    failure
+                        .hint("The flake needs the output `spinet`, which spinet.lib.fleet makes.")
+                } else {
+                    failure
+                }
+                .source(e)
             })?;
         let mut fleet: Self =
             serde_json::from_value(value).context("while reading the flake's `spinet` output")?;
