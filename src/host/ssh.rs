@@ -215,7 +215,7 @@ impl Login {
 /// An address as ssh's `HostName` takes it: IPv6 link-local with its interface.
 fn scoped(address: SocketAddr) -> String {
     match address {
-        SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%%{}", v6.ip(), v6.scope_id()),
         other => other.ip().to_string(),
     }
 }
@@ -254,7 +254,7 @@ mod tests {
             "StrictHostKeyChecking=yes",
             "HostKeyAlias=bach",
             "ForwardAgent=no",
-            "HostName=fe80::1%3",
+            "HostName=fe80::1%%3",
             "Port=2222",
             "ControlPath=none",
         ] {
