@@ -21,7 +21,7 @@ use crate::wifi::{self, Profile};
 pub struct Ready {
     pub needs: Needs,
     pub identities: Identities,
-    /// The network the card joins; none for a wired host or a card that is written already.
+    /// The network the card joins, if the card or a secret is still to be made from it.
     pub profile: Option<Profile>,
     /// Present when a card is to be written.
     pub writing: Option<Writing>,
@@ -85,6 +85,14 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
         let writing = open(story, key, replaces).await?;
         let profile = writing.profile.clone();
         (Some(writing), profile)
+    } else if needs
+        .secrets
+        .iter()
+        .any(|s| s.wifi && !story.flake.dir.join(&s.file).exists())
+    {
+        // the card is written, but the run that wrote it did not come to making this secret
+        let mut rights = Rights::start(needs_root(None, Some(&story.args.wifi_dir)))?;
+        (None, Some(profile(story, &mut rights).await?))
     } else {
         (None, None)
     };
