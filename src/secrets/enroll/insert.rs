@@ -75,58 +75,18 @@ fn bindings(sources: &Sources, host: &str, line: &str, key: &Recipient) -> Vec<(
         return vec![(sources.clone(), path.join("."))];
     }
     let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let line = line.trim();
-    let literal = format!("\"{line}\"");
-    let mut found = Vec::new();
-    if let Some((neighbour, at)) = neighbour(&here) {
-        let name = like(neighbour, host);
-        let mut path = neighbour.path.clone().unwrap_or_default();
-        path.pop();
-        path.push(name);
-        // inside a set only the last part is written; a dotted binding is written whole
-        let written = own_name(text, &at).map_or(1, |own| own.split('.').count());
-        let shown = path[path.len().saturating_sub(written)..].join(".");
-        let indent = indent_at(text, at.start);
-        let mut bound = sources.clone();
-        bound.edit(
-            &rules,
-            vec![Edit {
-                range: at.end..at.end,
-                text: format!("{end}{indent}{shown} = {literal};"),
-            }],
-        );
-        found.push((bound, path.join(".")));
-    }
+    let literal = format!("\"{}\"", line.trim());
+    let mut found: Vec<_> = beside(sources, &rules, text, host, &literal)
+        .into_iter()
+        .collect();
     // keys of an imported file, by the name the rules give to the import
     for (path, imported) in sources.files().filter(|(path, _)| **path != rules) {
-        let keys = tree::keys(imported);
-        let Some((neighbour, at)) = neighbour(&keys) else {
-            continue;
-        };
-        let Some(alias) = imported_as(text, path) else {
-            continue;
-        };
-        let name = like(neighbour, host);
-        let mut whole = neighbour.path.clone().unwrap_or_default();
-        whole.pop();
-        whole.push(name);
-        let written = own_name(imported, &at).map_or(1, |own| own.split('.').count());
-        let shown = whole[whole.len().saturating_sub(written)..].join(".");
-        let end = if imported.contains("\r\n") {
-            "\r\n"
-        } else {
-            "\n"
-        };
-        let indent = indent_at(imported, at.start);
-        let mut bound = sources.clone();
-        bound.edit(
-            path,
-            vec![Edit {
-                range: at.end..at.end,
-                text: format!("{end}{indent}{shown} = {literal};"),
-            }],
-        );
-        found.push((bound, format!("{alias}.{}", whole.join("."))));
+        if let (Some(alias), Some((bound, name))) = (
+            imported_as(text, path),
+            beside(sources, path, imported, host, &literal),
+        ) {
+            found.push((bound, format!("{alias}.{name}")));
+        }
     }
     if let (true, Some(at)) = (
         found.is_empty(),
@@ -146,6 +106,35 @@ fn bindings(sources: &Sources, host: &str, line: &str, key: &Recipient) -> Vec<(
     // without any name to follow, the key itself is the element
     found.push((sources.clone(), literal));
     found
+}
+
+/// The key bound in one file after the neighbour it is named like, and its path in that file.
+fn beside(
+    sources: &Sources,
+    path: &std::path::Path,
+    text: &str,
+    host: &str,
+    literal: &str,
+) -> Option<(Sources, String)> {
+    let keys = tree::keys(text);
+    let (neighbour, at) = neighbour(&keys)?;
+    let mut whole = neighbour.path.clone().unwrap_or_default();
+    whole.pop();
+    whole.push(like(neighbour, host));
+    // inside a set only the last part is written; a dotted binding is written whole
+    let written = own_name(text, &at).map_or(1, |own| own.split('.').count());
+    let shown = whole[whole.len().saturating_sub(written)..].join(".");
+    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let text = format!("{end}{}{shown} = {literal};", indent_at(text, at.start));
+    let mut bound = sources.clone();
+    bound.edit(
+        path,
+        vec![Edit {
+            range: at.end..at.end,
+            text,
+        }],
+    );
+    Some((bound, whole.join(".")))
 }
 
 /// The last key of a machine, else the last key with a name.
