@@ -93,7 +93,7 @@ pub struct Bootstrap {
     #[arg(long)]
     pub deploy: bool,
     #[command(flatten)]
-    pub identity: Identity,
+    pub access: Access,
     /// Print every step this would take and do none
     #[arg(long)]
     pub plan: bool,
@@ -114,6 +114,16 @@ pub struct Identity {
     pub identities: Vec<PathBuf>,
 }
 
+/// What a rekey needs: keys, and a yes to recipients that are new.
+#[derive(Debug, Args)]
+pub struct Access {
+    #[command(flatten)]
+    pub identity: Identity,
+    /// A recipient that may be added without asking, by fingerprint (an age key by itself)
+    #[arg(long, value_name = "SHA256:..")]
+    pub accept_recipient: Vec<String>,
+}
+
 #[derive(Debug, Args)]
 pub struct Deploy {
     /// The hosts to deploy [default: all]
@@ -130,7 +140,7 @@ pub struct Deploy {
 }
 
 #[derive(Debug, Args)]
-pub struct Rules {
+pub struct RulesFile {
     /// The agenix rules [default: $RULES, else secrets/secrets.nix or secrets.nix upwards]
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
@@ -138,48 +148,134 @@ pub struct Rules {
 
 #[derive(Debug, Subcommand)]
 pub enum Secrets {
-    /// Which files do not match the rules, without any private key; exit code 3 on drift
-    Check {
-        #[command(flatten)]
-        rules: Rules,
-    },
+    /// Which files do not match the rules, and which hosts cannot read what they use; without any private key
+    ///
+    /// Exit code 3 on drift.
+    Check(Check),
     /// Encrypt the files that do not match the rules again: all or none
-    Rekey {
-        /// Only these files, as the rules name them [default: all]
-        files: Vec<String>,
-        /// Also those that are right already
-        #[arg(long)]
-        all: bool,
-        /// A recipient that may be added without asking, by fingerprint
-        #[arg(long, value_name = "SHA256:..")]
-        accept_recipient: Vec<String>,
+    Rekey(Rekey),
+    /// Change a secret in your editor, or make a new one
+    Edit(Edit),
+    /// Print the content of a secret
+    Show {
+        /// As the rules name it, or its path
+        file: String,
         #[command(flatten)]
         identity: Identity,
         #[command(flatten)]
-        rules: Rules,
-        /// Print what would be encrypted again and for whom, and do nothing
-        #[arg(long)]
-        plan: bool,
+        rules: RulesFile,
     },
+    /// Who can read what: secrets against recipients
+    List {
+        #[command(flatten)]
+        rules: RulesFile,
+    },
+    /// Make a new random secret
+    Generate(Generate),
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Look at files and rules only: the flake's hosts are not evaluated
+    #[arg(long)]
+    pub no_hosts: bool,
+    /// Rules and hosts as nix evaluated them, in JSON: for builds, where nix is not at hand (lib.fleet makes such a check)
+    #[arg(long, value_name = "FILE")]
+    pub evaluated: Option<PathBuf>,
+    /// With --evaluated: the pinned keys, relative to the flake
+    #[arg(long, value_name = "FILE", requires = "evaluated")]
+    pub known_hosts: Option<PathBuf>,
+    #[command(flatten)]
+    pub rules: RulesFile,
+}
+
+#[derive(Debug, Args)]
+pub struct Rekey {
+    /// Only these files, as the rules name them, or their paths [default: all]
+    pub files: Vec<String>,
+    /// Also those that are right already
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub access: Access,
+    #[command(flatten)]
+    pub rules: RulesFile,
+    /// Print what would be encrypted again and for whom, and do nothing
+    #[arg(long)]
+    pub plan: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Edit {
+    /// As the rules name it, or its path
+    pub file: String,
+    /// The editor, as a shell command [default: $VISUAL, $EDITOR]
+    #[arg(long, value_name = "COMMAND", conflicts_with = "from")]
+    pub editor: Option<String>,
+    /// Take the content from a file, or from standard input (-), instead of an editor
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// Who can read a secret that has no rule yet, by name or key: the rule is added
+    #[arg(long = "recipient", value_name = "NAME")]
+    pub recipients: Vec<String>,
+    #[command(flatten)]
+    pub access: Access,
+    #[command(flatten)]
+    pub rules: RulesFile,
+}
+
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// As the rules name it, or its path; it must not exist yet
+    pub file: String,
+    /// What to make
+    #[arg(long, value_enum)]
+    pub kind: Kind,
+    /// Characters of a password, random bytes of the others [default: 32]
+    #[arg(long, value_name = "N")]
+    pub length: Option<usize>,
+    /// Print the content
+    #[arg(long)]
+    pub show: bool,
+    /// Who can read a secret that has no rule yet, by name or key: the rule is added
+    #[arg(long = "recipient", value_name = "NAME")]
+    pub recipients: Vec<String>,
+    #[command(flatten)]
+    pub rules: RulesFile,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Letters and digits that cannot be mistaken for each other
+    Password,
+    /// Random bytes, in hexadecimal
+    Hex,
+    /// Random bytes, in base64
+    Base64,
+    /// An OpenSSH private key; its public half is printed
+    SshEd25519,
 }
 
 #[derive(Debug, Args)]
 pub struct Enroll {
+    /// The host; in a folder without a flake, what its key is called in the rules
     pub name: String,
-    /// The host's public key (ssh-ed25519 ..) [default: the one pinned for it]
+    /// The host's public key (ssh-ed25519 ..), or a file that holds it [default: the one pinned for it]
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
-    /// The public key it replaces [default: the one pinned for it]
+    /// The public key it replaces [default: the one pinned for it, else found by the host's name]
     #[arg(long, value_name = "KEY")]
     pub old_key: Option<String>,
-    /// The secrets it reads, as the rules name them [default: those its configuration names]
+    /// A secret it reads, as the rules name it [default: those its configuration names]
     #[arg(long = "secret", value_name = "FILE")]
     pub secrets: Vec<String>,
     /// Change the rules only
     #[arg(long)]
     pub no_rekey: bool,
     #[command(flatten)]
-    pub identity: Identity,
+    pub access: Access,
+    #[command(flatten)]
+    pub rules: RulesFile,
     /// Print the change and do nothing
     #[arg(long)]
     pub plan: bool,

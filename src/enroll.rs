@@ -1,137 +1,184 @@
 //! The story of an enrolment, shared by `bootstrap` and `host enroll`:
 //! 1. the host's key into the rules, beside the others or in place of its old one, proven by evaluation;
-//! 2. the key pinned in `hosts/known_hosts`;
-//! 3. a wifi secret that does not exist yet made from the profile on the card;
-//! 4. the secrets it reads encrypted again, all or none.
+//! 2. in a flake of spinet's: the key pinned in `hosts/known_hosts`, and a wifi secret that does not exist yet made from
+//!    the profile on the card;
+//! 3. the secrets it reads encrypted again, all or none.
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
+use crate::error::Failure;
 use crate::fleet::{Flake, Fleet, Host, HostSecret};
+use crate::git;
 use crate::host::key::fingerprint;
 use crate::host::known_hosts::KnownHosts;
-use crate::secrets::enroll::Edit;
-use crate::secrets::rekey::{self, Plan};
-use crate::secrets::{self, Identities, Rules};
+use crate::secrets::edit::{self, Edit};
+use crate::secrets::rekey::Plan;
+use crate::secrets::store::Secret;
+use crate::secrets::{Identities, Recipient, Rules, replace};
 use crate::ui::{Ui, indent};
 use crate::wifi::Profile;
 
 /// Who is enrolled for what.
 pub struct Enrollment<'a> {
-    pub host: &'a Host,
+    /// The host, as its key is called in the rules.
+    pub name: &'a str,
     /// The host's public key, one line.
     pub key: &'a str,
     /// The key it replaces.
     pub old_key: Option<&'a str>,
+    /// The rules that must list it.
+    pub secrets: &'a [String],
+}
+
+/// What an enrolment means beyond the rules.
+pub struct Membership<'a> {
+    pub flake: &'a Flake,
+    pub fleet: &'a Fleet,
+    pub host: &'a Host,
     /// The secrets the host reads.
     pub secrets: &'a [HostSecret],
     /// What a missing wifi secret is made from.
     pub wifi: Option<&'a Profile>,
 }
 
-/// Runs the story; running it again changes nothing that is right. Without identities nothing is rekeyed.
+/// With what secrets are rekeyed.
+pub struct Access<'a> {
+    pub identities: &'a mut Identities,
+    /// Fingerprints of recipients that may be added without asking, beside the host's own.
+    pub accepted: &'a [String],
+}
+
+/// Runs the story; running it again changes nothing that is right. Without access nothing is rekeyed.
 pub async fn run(
-    enrollment: &Enrollment<'_>,
-    flake: &Flake,
-    fleet: &Fleet,
-    identities: Option<&Identities>,
-    ui: &Ui,
-) -> Result<()> {
-    let rules_file = flake.dir.join(&fleet.rules);
-    let rules = Rules::load(&rules_file, &flake.work_tree).await?;
-    let names = rule_names(enrollment, flake, &rules);
-    let edit = insert(&rules, enrollment, &names).await?;
-    if !edit.is_empty() {
-        edit.write()?;
-        ui.say(indent(&edit.diff()));
-    }
-    pin(enrollment, flake, fleet, ui).await?;
-
-    let rules = Rules::load(&rules_file, &flake.work_tree).await?;
-    make_wifi_secret(enrollment, flake, &rules, ui).await?;
-    let stale = rules.names_for(&names, Some(enrollment.key));
-    identities.map_or(Ok(()), |identities| {
-        rekey(&rules, &stale, enrollment.key, identities, ui)
-    })
-}
-
-/// Plans the change of the rules.
-pub async fn insert(rules: &Rules, enrollment: &Enrollment<'_>, names: &[String]) -> Result<Edit> {
-    let wanted = secrets::enroll::Enrollment {
-        name: &enrollment.host.name,
-        key: enrollment.key,
-        old_key: enrollment.old_key,
-        secrets: names,
-    };
-    secrets::enroll::plan(rules, &wanted).await
-}
-
-/// The names under which the rules know the host's secrets.
-pub fn rule_names(enrollment: &Enrollment<'_>, flake: &Flake, rules: &Rules) -> Vec<String> {
-    enrollment
-        .secrets
-        .iter()
-        .filter_map(|s| rules.name_of(&flake.dir.join(&s.file)))
-        .collect()
-}
-
-/// Encrypts what does not match; the enrolled key counts as accepted, any other new one is asked for.
-fn rekey(
     rules: &Rules,
-    names: &[String],
-    key: &str,
-    identities: &Identities,
+    enrollment: &Enrollment<'_>,
+    member: Option<&Membership<'_>>,
+    access: Option<Access<'_>>,
     ui: &Ui,
 ) -> Result<()> {
-    let plan = Plan::new(rules, names, false)?;
-    for name in plan.run(identities, &[fingerprint(key)?], ui)? {
+    replace::recover(&rules.root, |text| ui.say(text))?;
+    let edit = insert(rules, enrollment, ui).await?;
+    if !edit.is_empty() {
+        edit.write(ui)?;
+        ui.say(indent(&edit.diff()));
+        tell_tracked(rules, &edit.created(), ui).await?;
+    }
+    let rules = rules.with(edit.after);
+    if let Some(member) = member {
+        pin(member, enrollment.key, &rules, ui).await?;
+        make_wifi_secret(member, &rules, ui).await?;
+    }
+    let Some(access) = access else {
+        return Ok(());
+    };
+    let mut accepted = access.accepted.to_vec();
+    accepted.push(fingerprint(enrollment.key)?);
+    let plan = to_rekey(&rules, enrollment)?;
+    if plan.is_empty() {
+        return Ok(());
+    }
+    plan.confirm(&accepted, access.identities, ui)?;
+    plan.run(access.identities, ui)?;
+    for name in plan.names() {
         ui.say(format!("  rekeyed {name}"));
     }
     Ok(())
 }
 
-async fn pin(enrollment: &Enrollment<'_>, flake: &Flake, fleet: &Fleet, ui: &Ui) -> Result<()> {
-    let path = flake.dir.join(&fleet.known_hosts);
-    let before = KnownHosts::read(&path)?;
-    let mut after = before.clone();
-    after.pin(enrollment.host, enrollment.key);
-    if after != before {
-        after.write(&path)?;
-        ui.say(format!("  pinned in {}", fleet.known_hosts.display()));
-    }
-    tell_tracked(flake, &[path], ui).await
+/// Plans the change of the rules.
+pub async fn insert(rules: &Rules, enrollment: &Enrollment<'_>, ui: &Ui) -> Result<Edit> {
+    let wanted = edit::Enrollment {
+        name: enrollment.name,
+        key: enrollment.key,
+        old_key: enrollment.old_key,
+        secrets: enrollment.secrets,
+        choose: &|question, several| choose(question, several, enrollment.name, ui),
+    };
+    edit::enroll(rules, &wanted).await
 }
 
-async fn make_wifi_secret(
-    enrollment: &Enrollment<'_>,
-    flake: &Flake,
-    rules: &Rules,
-    ui: &Ui,
-) -> Result<()> {
-    let missing = enrollment
+/// What does not match the rules any more, among the secrets that list the host's key.
+pub fn to_rekey(rules: &Rules, enrollment: &Enrollment<'_>) -> Result<Plan> {
+    let names = rules.names_for(enrollment.secrets, Some(enrollment.key));
+    Plan::new(rules, &names, false)
+}
+
+/// The names under which the rules know a host's secrets.
+pub fn rule_names(secrets: &[HostSecret], flake: &Flake, rules: &Rules) -> Vec<String> {
+    secrets
+        .iter()
+        .filter_map(|s| rules.name_of(&flake.dir.join(&s.file)))
+        .collect()
+}
+
+fn choose(question: &str, several: &[Recipient], name: &str, ui: &Ui) -> Result<usize> {
+    let options: Vec<String> = several.iter().map(Recipient::line).collect();
+    if !ui.is_interactive() {
+        return Err(Failure::new(question)
+            .hint(format!(
+                "Name it with `spinet host enroll {name} --old-key KEY`:\n{}",
+                options.join("\n")
+            ))
+            .into());
+    }
+    let chosen = ui.choose(&format!("{question} Number:"), &options, "--old-key KEY")?;
+    match chosen.as_slice() {
+        [one] => Ok(*one),
+        _ => Err(Failure::new("One key, please; nothing was changed.").into()),
+    }
+}
+
+async fn pin(member: &Membership<'_>, key: &str, rules: &Rules, ui: &Ui) -> Result<()> {
+    let path = member.flake.dir.join(&member.fleet.known_hosts);
+    let before = KnownHosts::read(&path)?;
+    let mut after = before.clone();
+    after.pin(member.host, key);
+    if after != before {
+        after.write(&path)?;
+        ui.say(format!(
+            "  pinned in {}",
+            member.fleet.known_hosts.display()
+        ));
+    }
+    tell_tracked(rules, &[path], ui).await
+}
+
+async fn make_wifi_secret(member: &Membership<'_>, rules: &Rules, ui: &Ui) -> Result<()> {
+    let missing = member
         .secrets
         .iter()
-        .find(|s| s.wifi && !flake.dir.join(&s.file).exists());
-    let (Some(secret), Some(profile)) = (missing, enrollment.wifi) else {
+        .find(|s| s.wifi && !member.flake.dir.join(&s.file).exists());
+    let (Some(secret), Some(profile)) = (missing, member.wifi) else {
         return Ok(());
     };
-    let path = flake.dir.join(&secret.file);
-    if let Some(rule) = rules.name_of(&path) {
-        rekey::create(rules, &rule, &profile.to_secret())?;
+    let path = member.flake.dir.join(&secret.file);
+    if let Some(name) = rules.name_of(&path) {
+        let secret = Secret {
+            rules,
+            name: &name,
+            rule: rules.rule(&name)?,
+            was: None,
+            with: None,
+        };
+        secret.write(&profile.to_secret(), ui)?;
         ui.say(format!(
-            "  made {} from the wifi profile {}",
-            secret.file.display(),
+            "  made {name} from the wifi profile {}",
             profile.shown()
         ));
-        tell_tracked(flake, &[path], ui).await?;
+        tell_tracked(rules, &[path], ui).await?;
     }
     Ok(())
 }
 
-async fn tell_tracked(flake: &Flake, files: &[PathBuf], ui: &Ui) -> Result<()> {
-    for file in flake.track(files).await? {
-        let shown = file.strip_prefix(&flake.dir).unwrap_or(&file);
+/// Makes new files visible to the flake, and says so.
+pub async fn tell_tracked(rules: &Rules, files: &[PathBuf], ui: &Ui) -> Result<()> {
+    let tracked = git::track(&rules.root, files)
+        .await
+        .context("while telling git about new files")?;
+    for file in tracked {
+        let shown = file.strip_prefix(&rules.root).unwrap_or(&file);
         ui.say(format!(
             "  git add --intent-to-add {}: the flake sees it now",
             shown.display()

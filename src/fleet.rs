@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::error::Failure;
+use crate::git;
 use crate::nix::Nix;
 use crate::process::Cmd;
 
@@ -85,37 +86,11 @@ impl Flake {
                 .hint("Go to your flake, or name it with --flake DIR.")
             })?
             .to_owned();
-        let top = Cmd::new("git")
-            .args(["rev-parse", "--show-toplevel"])
-            .dir(&dir);
-        let top = top.or_install("Install git.").output().await?;
-        if !top.status.success() {
-            return Err(Failure::new(format!("{} is not in a git work tree.", dir.display()))
+        let work_tree = git::work_tree(&dir).await.ok_or_else(|| {
+            Failure::new(format!("{} is not in a git work tree.", dir.display()))
                 .hint("Nix would copy the whole folder into its store, secrets included: run `git init` and `git add` what belongs to the flake.")
-                .into());
-        }
-        let work_tree = PathBuf::from(String::from_utf8_lossy(&top.stdout).trim_end());
+        })?;
         Ok(Self { dir, work_tree })
-    }
-
-    /// Makes new files visible to the flake, and tells which ones. Nothing is committed.
-    pub async fn track(&self, files: &[PathBuf]) -> Result<Vec<PathBuf>> {
-        let mut new = Vec::new();
-        for file in files {
-            let known = Cmd::new("git")
-                .args(["ls-files", "--error-unmatch", "--"])
-                .arg(file);
-            if !known.dir(&self.dir).output().await?.status.success() {
-                new.push(file.clone());
-            }
-        }
-        if !new.is_empty() {
-            let add = Cmd::new("git")
-                .args(["add", "--intent-to-add", "--"])
-                .args(&new);
-            add.dir(&self.dir).run().await?;
-        }
-        Ok(new)
     }
 
     /// What git calls changed below the flake, one `XY path` a line.
@@ -128,26 +103,34 @@ impl Flake {
 impl Fleet {
     /// Reads the flake's `spinet` output.
     pub async fn load(nix: &Nix) -> Result<Self> {
-        let value = nix
+        Self::load_if_any(nix).await?.ok_or_else(|| {
+            Failure::new("The flake has no hosts for spinet.")
+                .hint("The flake needs the output `spinet`, which spinet.lib.fleet makes.")
+                .into()
+        })
+    }
+
+    /// None when the flake has no such output: one that does not use `lib.fleet`.
+    pub async fn load_if_any(nix: &Nix) -> Result<Option<Self>> {
+        let output = nix
             .eval("spinet", Some("s: { inherit (s) hosts rules knownHosts; }"))
-            .await
-            .map_err(|e| {
-                let failure = Failure::new("The flake's hosts could not be read.");
-                if e.to_string().contains("does not provide attribute") {
-                    failure
-                        .hint("The flake needs the output `spinet`, which spinet.lib.fleet makes.")
-                } else {
-                    failure
-                }
-                .source(e)
-            })?;
+            .await;
+        let value = match output {
+            Ok(value) => value,
+            Err(e) if e.to_string().contains("does not provide attribute") => return Ok(None),
+            Err(e) => {
+                return Err(Failure::new("The flake's hosts could not be read.")
+                    .source(e)
+                    .into());
+            }
+        };
         let mut fleet: Self =
             serde_json::from_value(value).context("while reading the flake's `spinet` output")?;
         for (name, host) in &mut fleet.hosts {
             check_name(name)?;
             host.name.clone_from(name);
         }
-        Ok(fleet)
+        Ok(Some(fleet))
     }
 
     /// The hosts named; all of them when none is.
@@ -192,10 +175,17 @@ impl Needs {
         serde_json::from_value(value)
             .with_context(|| format!("while reading what {} needs", host.name))
     }
+
+    /// The secrets of every host, by its name.
+    pub async fn secrets_of_all(nix: &Nix) -> Result<BTreeMap<String, Vec<HostSecret>>> {
+        let secrets = "builtins.mapAttrs (_: host: host.secrets)";
+        let value = nix.eval("spinet.needs", Some(secrets)).await?;
+        serde_json::from_value(value).context("while reading which secrets the hosts use")
+    }
 }
 
 /// A host's name is part of attribute paths, file names and network names: RFC 1123 labels only.
-fn check_name(name: &str) -> Result<()> {
+pub fn check_name(name: &str) -> Result<()> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let ends = |c: char| c != '-';
     if name.len() <= 63 && name.chars().all(fits) && name.starts_with(ends) && name.ends_with(ends)

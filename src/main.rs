@@ -8,6 +8,7 @@ mod deploy;
 mod enroll;
 mod error;
 mod fleet;
+mod git;
 mod host;
 mod nix;
 mod parallel;

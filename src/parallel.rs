@@ -1,8 +1,42 @@
-//! Several things side by side on one thread, without asking them to be `Send` or to own what they use.
+//! Several things side by side: waiting on one thread, computing on all cores.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
+use std::thread;
 
-/// Runs all futures to their end; the results are in the order of the futures.
+/// Runs `work` over all items on as many threads as there are cores; the results are in the order of the items.
+pub fn on_all_cores<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(index) else {
+                return done;
+            };
+            done.push((index, work(item)));
+        }
+    };
+    let mut results: Vec<(usize, T)> = thread::scope(|scope| {
+        let others: Vec<_> = (1..cores.min(items.len()))
+            .map(|_| scope.spawn(worker))
+            .collect();
+        let mut all = worker();
+        for other in others {
+            match other.join() {
+                Ok(done) => all.extend(done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all
+    });
+    results.sort_unstable_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Runs all futures to their end on this thread, without asking them to be `Send` or to own what they use; the results
+/// are in the order of the futures.
 pub async fn join_all<T>(futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
     let mut waiting: Vec<_> = futures.into_iter().map(|f| Some(Box::pin(f))).collect();
     let mut results: Vec<Option<T>> = waiting.iter().map(|_| None).collect();
@@ -33,6 +67,16 @@ pub async fn join_all<T>(futures: impl IntoIterator<Item = impl Future<Output = 
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn items_keep_their_order_on_many_threads() {
+        let items: Vec<usize> = (0..1000).collect();
+        assert_eq!(
+            on_all_cores(&items, |i| i * 2),
+            items.iter().map(|i| i * 2).collect::<Vec<_>>()
+        );
+        assert_eq!(on_all_cores(&[], |()| ()), []);
+    }
 
     #[test]
     fn results_keep_their_order_and_waits_overlap() {

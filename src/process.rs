@@ -166,6 +166,17 @@ impl Cmd {
         command.spawn().map_err(|e| self.not_started(e))
     }
 
+    /// Runs the command on the user's terminal: an editor. Fails unless it succeeds.
+    pub async fn on_terminal(&self) -> Result<()> {
+        let mut command = self.prepare();
+        command.stdin(Stdio::inherit());
+        let status = command.status().await.map_err(|e| self.not_started(e))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Failure::new(format!("`{self}` failed ({status}).")).into())
+    }
+
     /// Starts the command for its effect alone, waits for it, and does not care how it went: for clean-ups.
     pub fn fire(&self) {
         let _ = std::process::Command::new(&self.program)

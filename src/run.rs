@@ -38,9 +38,17 @@ pub fn run() -> ExitCode {
 async fn until_stopped(cli: &Cli, ui: &Ui) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("while listening for signals")?;
     let mut hangup = signal(SignalKind::hangup()).context("while listening for signals")?;
+    let interrupted = async {
+        loop {
+            let typed = tokio::signal::ctrl_c().await;
+            if typed.is_err() || !ui.terminal_is_lent() {
+                break;
+            }
+        }
+    };
     tokio::select! {
         result = dispatch(cli, ui) => return result,
-        _ = tokio::signal::ctrl_c() => {}
+        () = interrupted => {}
         _ = terminate.recv() => {}
         _ = hangup.recv() => {}
     }

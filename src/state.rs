@@ -1,4 +1,5 @@
-//! What spinet remembers outside the flake: the key on a card that has not shown itself yet.
+//! What spinet remembers outside the flake, one folder for each: the key on a card that has not shown itself yet, and
+//! files that are being replaced.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -34,8 +35,7 @@ pub struct State {
 impl State {
     /// Opens the state of `host` under `$XDG_STATE_HOME/spinet` and keeps other runs out until dropped.
     pub fn open(flake: &Path, host: &str) -> Result<Self> {
-        let base = dir()?.join(flake.to_string_lossy().replace('%', "%%").replace('/', "%"));
-        Self::open_in(&base, host)
+        Self::open_in(&of_tree(flake)?, host)
     }
 
     fn open_in(base: &Path, host: &str) -> Result<Self> {
@@ -95,6 +95,12 @@ impl State {
             _ => Ok(()),
         }
     }
+}
+
+/// The folder for what belongs to the flake or work tree at `root`, an absolute path. It may not exist yet.
+pub fn of_tree(root: &Path) -> Result<PathBuf> {
+    let name = root.to_string_lossy().replace('%', "%%").replace('/', "%");
+    Ok(dir()?.join(name))
 }
 
 /// `$XDG_STATE_HOME/spinet`, by default `~/.local/state/spinet`.

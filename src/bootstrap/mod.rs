@@ -18,10 +18,11 @@ use anyhow::Result;
 
 use crate::cli;
 use crate::deploy;
-use crate::enroll::{self, Enrollment};
+use crate::enroll::{self, Access, Enrollment, Membership};
 use crate::error::{Exit, Failure};
 use crate::fleet::{Flake, Fleet, Host};
 use crate::nix::Nix;
+use crate::secrets::Rules;
 use crate::state::{Pending, State};
 use crate::ui::Ui;
 
@@ -190,21 +191,27 @@ async fn play(story: &mut Story<'_>, steps: &[Step]) -> Result<()> {
 
     next(story, Step::Enroll);
     let replaces = story.pending.as_ref().and_then(|p| p.replaces.clone());
+    let rules_file = story.flake.dir.join(&story.fleet.rules);
+    let rules = Rules::load(&rules_file, &story.flake.work_tree).await?;
+    let names = enroll::rule_names(&ready.needs.secrets, &story.flake, &rules);
     let enrollment = Enrollment {
-        host: &story.host,
+        name: &story.host.name,
         key: &contact.key,
         old_key: replaces.as_deref(),
+        secrets: &names,
+    };
+    let member = Membership {
+        flake: &story.flake,
+        fleet: &story.fleet,
+        host: &story.host,
         secrets: &ready.needs.secrets,
         wifi: ready.profile.as_ref(),
     };
-    enroll::run(
-        &enrollment,
-        &story.flake,
-        &story.fleet,
-        Some(&ready.identities),
-        ui,
-    )
-    .await?;
+    let access = Access {
+        identities: &mut ready.identities,
+        accepted: &ready.accepted,
+    };
+    enroll::run(&rules, &enrollment, Some(&member), Some(access), ui).await?;
     story.state.settle()?;
     drop(contact.target);
 

@@ -10,6 +10,7 @@ use crate::enroll::{self, Enrollment};
 use crate::error::{Failure, Hint};
 use crate::fleet::Needs;
 use crate::host::key::HostKey as Key;
+use crate::host::key::fingerprint;
 use crate::host::known_hosts::{KnownHosts, bare};
 use crate::privileged::{CardInfo, CardRequest, Rights, needs_root};
 use crate::process::{self, Cmd};
@@ -21,6 +22,8 @@ use crate::wifi::{self, Profile};
 pub struct Ready {
     pub needs: Needs,
     pub identities: Identities,
+    /// Fingerprints of new recipients the user said yes to.
+    pub accepted: Vec<String>,
     /// The network the card joins, if the card or a secret is still to be made from it.
     pub profile: Option<Profile>,
     /// Present when a card is to be written.
@@ -62,7 +65,7 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
     )
     .await?;
     logins(story, &needs).await?;
-    let identities = Identities::load(&story.args.identity.identities, ui)?;
+    let mut identities = Identities::load(&story.args.access.identity.identities, ui)?;
     let key = match (&story.pending, story.args.host_key) {
         (None, HostKey::Seeded) => Some(Key::generate(&host.name)?),
         _ => None,
@@ -71,13 +74,13 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
         Some(pending) => pending.replaces.clone(),
         None => KnownHosts::read(&story.flake.dir.join(&story.fleet.known_hosts))?.key(&host.name),
     };
-    enrolment(
+    let accepted = enrolment(
         story,
         &needs,
         &rules,
         key.as_ref(),
         replaces.as_deref(),
-        &identities,
+        &mut identities,
     )
     .await?;
 
@@ -99,6 +102,7 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
     Ok(Ready {
         needs,
         identities,
+        accepted,
         profile,
         writing,
     })
@@ -112,8 +116,8 @@ async fn enrolment(
     rules: &Rules,
     key: Option<&Key>,
     replaces: Option<&str>,
-    identities: &Identities,
-) -> Result<()> {
+    identities: &mut Identities,
+) -> Result<Vec<String>> {
     let names = secrets(story, needs, rules)?;
     let key = match (key, &story.pending) {
         (Some(key), _) => key.public()?,
@@ -122,13 +126,12 @@ async fn enrolment(
         _ => Key::generate(&story.host.name)?.public()?,
     };
     let enrollment = Enrollment {
-        host: &story.host,
+        name: &story.host.name,
         key: &key,
         old_key: replaces,
-        secrets: &needs.secrets,
-        wifi: None,
+        secrets: &names,
     };
-    let edit = enroll::insert(rules, &enrollment, &names).await?;
+    let edit = enroll::insert(rules, &enrollment, story.ui).await?;
     for name in &names {
         for recipient in edit
             .after
@@ -143,7 +146,16 @@ async fn enrolment(
         }
     }
     let old = edit.replaced.as_ref().map(Recipient::key);
-    rekey::can_decrypt_all(rules, &rules.names_for(&names, old), identities)
+    let stale = rules.names_for(&names, old);
+    rekey::can_decrypt_all(rules, &stale, identities, story.ui)?;
+    // questions are asked now, not after the wait
+    let accepted = [
+        &story.args.access.accept_recipient[..],
+        &[fingerprint(&key)?],
+    ]
+    .concat();
+    let after = rules.with(edit.after);
+    enroll::to_rekey(&after, &enrollment)?.confirm(&accepted, identities, story.ui)
 }
 
 fn tools() -> Result<()> {

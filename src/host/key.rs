@@ -15,9 +15,14 @@ pub struct HostKey {
 impl HostKey {
     /// Makes a new key, commented `root@NAME` as sshd's own would be.
     pub fn generate(name: &str) -> Result<Self> {
+        Self::generate_for(&format!("root@{name}"))
+    }
+
+    /// Makes a new key with this comment.
+    pub fn generate_for(comment: &str) -> Result<Self> {
         let mut private = PrivateKey::random(&mut OsRng, Algorithm::Ed25519)
             .context("while making a host key")?;
-        private.set_comment(format!("root@{name}"));
+        private.set_comment(comment);
         Ok(Self { private })
     }
 

@@ -1,14 +1,19 @@
 //! What an age file's header tells without any private key (age-encryption.org/v1): the tags of its SSH recipients,
 //! and how many recipients there are that leave no tag.
 
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 
 use super::Recipient;
 use crate::error::Failure;
 
-const BEGIN: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
+const BEGIN: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
+/// More than the header of any file with fewer than 300 recipients.
+const HEAD: u64 = 64 * 1024;
 
 /// The recipients of a file as far as its header shows them.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -17,32 +22,38 @@ pub struct Header {
     pub tags: Vec<[u8; 4]>,
     /// Recipients that cannot be told apart: age keys, plugins.
     pub untagged: usize,
+    /// The file is encrypted under a passphrase and nothing else.
+    pub passphrase: bool,
 }
 
 impl Header {
-    /// Reads a file's header, armored or not.
+    /// Reads a file's header, armored or not, and no more of the file than that takes.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes =
-            std::fs::read(path).with_context(|| format!("while reading {}", path.display()))?;
-        Self::parse(&bytes).ok_or_else(|| {
-            Failure::new(format!("{} is no age file.", path.display()))
-                .hint("Encrypt it with `agenix -e`, or restore it from git.")
-                .into()
-        })
+        let read = || -> std::io::Result<Option<Self>> {
+            let file = std::fs::File::open(path)?;
+            let mut bytes = Vec::new();
+            (&file).take(HEAD).read_to_end(&mut bytes)?;
+            if let Some(header) = Self::parse(&bytes) {
+                return Ok(Some(header));
+            }
+            (&file).read_to_end(&mut bytes)?;
+            Ok(Self::parse(&bytes))
+        };
+        read()
+            .with_context(|| format!("while reading {}", path.display()))?
+            .ok_or_else(|| {
+                Failure::new(format!("{} is no age file.", path.display()))
+                    .hint("Restore it from git, or remove it and make it anew with `spinet secrets edit`.")
+                    .into()
+            })
     }
 
-    /// Reads a header from the start of a file; `None` if it is none.
+    /// Reads a header from the start of a file; `None` if it is none, or not whole.
     pub fn parse(file: &[u8]) -> Option<Self> {
         let decoded;
         let mut text = file;
-        if file.starts_with(BEGIN.as_bytes()) {
-            let armored = std::str::from_utf8(file).ok()?;
-            let body: String = armored
-                .lines()
-                .skip(1)
-                .take_while(|l| !l.starts_with('-'))
-                .collect();
-            decoded = unbase64(&body);
+        if let Some(armored) = file.strip_prefix(BEGIN) {
+            decoded = dearmor(armored);
             text = &decoded;
         }
         let end = text.windows(4).position(|w| w == b"\n---")?;
@@ -55,8 +66,10 @@ impl Header {
             let mut words = stanza.split(' ');
             match words.next()? {
                 "ssh-ed25519" | "ssh-rsa" => {
-                    header.tags.push(unbase64(words.next()?).try_into().ok()?);
+                    let tag = BASE64_STANDARD_NO_PAD.decode(words.next()?).ok()?;
+                    header.tags.push(tag.try_into().ok()?);
                 }
+                "scrypt" => header.passphrase = true,
                 kind if kind.ends_with("-grease") => {}
                 _ => header.untagged += 1,
             }
@@ -70,7 +83,7 @@ impl Header {
         let mut tags: Vec<_> = recipients.iter().filter_map(Recipient::tag).collect();
         tags.sort_unstable();
         let untagged = recipients.len() - tags.len();
-        if tags != self.tags || untagged != self.untagged {
+        if self.passphrase || tags != self.tags || untagged != self.untagged {
             return Some(false);
         }
         (untagged == 0).then_some(true)
@@ -83,6 +96,11 @@ impl Header {
             None => self.untagged == 0,
         }
     }
+
+    /// Whether a recipient may be new to the file: it is not there, or leaves no trace to know it by.
+    pub fn may_lack(&self, recipient: &Recipient) -> bool {
+        recipient.tag().is_none_or(|tag| !self.tags.contains(&tag))
+    }
 }
 
 /// Whether the file at `path` is certainly not encrypted for the public key.
@@ -93,23 +111,14 @@ pub fn lacks(path: &Path, public_key: &str) -> Result<bool> {
         .any(|key| header.lacks(key)))
 }
 
-/// Standard base64; anything else ends it, which the caller sees as a header that does not parse.
-fn unbase64(text: &str) -> Vec<u8> {
-    let value = |c: u8| match c {
-        b'A'..=b'Z' => Some(c - b'A'),
-        b'a'..=b'z' => Some(c - b'a' + 26),
-        b'0'..=b'9' => Some(c - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    };
-    let (mut bytes, mut bits, mut count) = (Vec::with_capacity(text.len() * 3 / 4), 0_u32, 0);
-    for digit in text.bytes().map_while(value) {
-        bits = bits << 6 | u32::from(digit);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count & 0xff) as u8);
+/// The bytes of whole armored lines, up to the first that is none; the rest of the file may be cut off.
+fn dearmor(armored: &[u8]) -> Vec<u8> {
+    let lines = armored.split(|b| *b == b'\n').skip(1);
+    let mut bytes = Vec::with_capacity(armored.len() * 3 / 4);
+    for line in lines {
+        match BASE64_STANDARD.decode(line.trim_ascii()) {
+            Ok(decoded) => bytes.extend(decoded),
+            Err(_) => break,
         }
     }
     bytes
@@ -118,7 +127,7 @@ fn unbase64(text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secrets::cipher::encrypt;
+    use crate::secrets::cipher::tests::encrypt;
 
     fn example(name: &str) -> Recipient {
         let keys = [
@@ -132,10 +141,10 @@ mod tests {
     fn recipients_are_told_without_a_private_key() {
         let both = [example("admin"), example("bach")];
         for armor in [false, true] {
-            let header = Header::parse(&encrypt(b"secret", &both, armor).unwrap()).unwrap();
+            let header = Header::parse(&encrypt(b"secret", &both, armor)).unwrap();
             assert_eq!(header.matches(&both), Some(true));
             assert_eq!(header.matches(&both[..1]), Some(false));
-            let header = Header::parse(&encrypt(b"secret", &both[..1], armor).unwrap()).unwrap();
+            let header = Header::parse(&encrypt(b"secret", &both[..1], armor)).unwrap();
             assert!(header.lacks(&both[1]) && !header.lacks(&both[0]));
         }
     }
@@ -145,10 +154,26 @@ mod tests {
         let age_key =
             Recipient::parse_all("age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg")
                 .remove(0);
-        let header =
-            Header::parse(&encrypt(b"", std::slice::from_ref(&age_key), false).unwrap()).unwrap();
+        let header = Header::parse(&encrypt(b"", std::slice::from_ref(&age_key), false)).unwrap();
         assert_eq!(header.matches(std::slice::from_ref(&age_key)), None);
+        assert!(!header.lacks(&age_key) && header.may_lack(&age_key));
         assert_eq!(header.matches(&[age_key, example("bach")]), Some(false));
+    }
+
+    #[test]
+    fn a_large_file_is_read_for_its_header_only_and_a_large_header_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.age");
+        for armor in [false, true] {
+            std::fs::write(&path, encrypt(&vec![7; 300_000], &[example("bach")], armor)).unwrap();
+            assert_eq!(
+                Header::read(&path).unwrap().matches(&[example("bach")]),
+                Some(true)
+            );
+        }
+        let stanza = "-> ssh-ed25519 AAAAAA AAAA\nAAAA\n".repeat(4000);
+        std::fs::write(&path, format!("age-encryption.org/v1\n{stanza}--- mac\n")).unwrap();
+        assert_eq!(Header::read(&path).unwrap().tags.len(), 4000);
     }
 
     #[test]
@@ -159,6 +184,7 @@ mod tests {
             b"age-encryption.org/v1\n",
             b"-----BEGIN AGE ENCRYPTED FILE-----\n!!\n",
             b"age-encryption.org/v2\n-> X25519 a\n---",
+            b"age-encryption.org/v1\n-> ssh-ed25519 AAAAAAAAAA x\n---",
         ] {
             assert_eq!(Header::parse(bytes), None);
         }

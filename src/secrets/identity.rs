@@ -1,26 +1,47 @@
-//! The private keys to decrypt with. A key under a passphrase is opened once, before anything is done.
+//! The private keys to decrypt with, in the order they are tried: those at hand, those under a passphrase (opened once,
+//! and only when a file needs them), plugins.
 
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use age::secrecy::SecretString;
 use anyhow::{Context, Result};
+use zeroize::Zeroizing;
 
+use super::{Header, Recipient};
 use crate::error::Failure;
 use crate::ui::Ui;
 
-/// Keys ready to use.
+type Boxed = Box<dyn age::Identity + Send + Sync>;
+
+/// Identities of one run.
+#[derive(Default)]
 pub struct Identities {
-    loaded: Vec<Box<dyn age::Identity + Send + Sync>>,
+    open: Vec<Boxed>,
+    locked: Vec<Locked>,
+    plugins: Vec<Boxed>,
     names: Vec<String>,
+    /// The public halves of the age keys among them.
+    own: Vec<String>,
+}
+
+/// A key under a passphrase.
+struct Locked {
+    name: String,
+    key: LockedKey,
+}
+
+enum LockedKey {
+    /// With the tag of its public half, which lies beside it in clear.
+    Ssh(Box<age::ssh::EncryptedKey>, Option<[u8; 4]>),
+    /// An identity file encrypted with `age -p`.
+    File(Zeroizing<Vec<u8>>),
 }
 
 impl Identities {
-    /// The files given, or the usual SSH keys of the user. Asks for the passphrase of an encrypted key.
+    /// The files given, or the usual SSH keys of the user. Asks for nothing yet.
     pub fn load(paths: &[PathBuf], ui: &Ui) -> Result<Self> {
-        let mut all = Self {
-            loaded: Vec::new(),
-            names: Vec::new(),
-        };
+        let mut all = Self::default();
         for path in paths {
             all.add(path, ui)?;
         }
@@ -37,10 +58,52 @@ impl Identities {
         Ok(all)
     }
 
-    pub(super) fn each(&self) -> impl Iterator<Item = &dyn age::Identity> {
-        self.loaded
-            .iter()
-            .map(|identity| &**identity as &dyn age::Identity)
+    /// Keys that open files without asking anybody; they may be used from several threads.
+    pub(super) fn open(&self) -> &[Boxed] {
+        &self.open
+    }
+
+    /// Keys behind a plugin: a token to touch, a password manager. Tried last, one file at a time.
+    pub(super) fn plugins(&self) -> &[Boxed] {
+        &self.plugins
+    }
+
+    /// Opens the next key under a passphrase that may fit one of these files. False when there is none left.
+    pub(super) fn unlock_for(&mut self, headers: &[Header], ui: &Ui) -> Result<bool> {
+        let fits = |locked: &Locked| match &locked.key {
+            LockedKey::Ssh(_, Some(tag)) => headers.iter().any(|h| h.tags.contains(tag)),
+            LockedKey::Ssh(_, None) => headers.iter().any(|h| !h.tags.is_empty()),
+            LockedKey::File(_) => true,
+        };
+        let Some(index) = self.locked.iter().position(fits) else {
+            return Ok(false);
+        };
+        let Locked { name, key } = self.locked.remove(index);
+        let passphrase = ui.passphrase(
+            &format!("Passphrase of {name}:"),
+            "-i with a key that has no passphrase",
+        )?;
+        let wrong = || {
+            Failure::new(format!("That is not the passphrase of {name}."))
+                .hint("Nothing was changed; run the same command again.")
+        };
+        match key {
+            LockedKey::Ssh(key, _) => {
+                let key = key.decrypt(passphrase).map_err(|_| wrong())?;
+                self.open
+                    .push(Box::new(age::ssh::Identity::Unencrypted(key)));
+            }
+            LockedKey::File(bytes) => {
+                let text = under_passphrase(&bytes, passphrase).map_err(|_| wrong())?;
+                self.add_age_keys(&name, &text, ui)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the recipient is the public half of an age key among these: nobody new, then.
+    pub(super) fn owns(&self, recipient: &Recipient) -> bool {
+        self.own.iter().any(|own| own == recipient.key())
     }
 
     /// Where the identities came from, for messages.
@@ -53,41 +116,42 @@ impl Identities {
     }
 
     fn add(&mut self, path: &Path, ui: &Ui) -> Result<()> {
-        let shown = path.display().to_string();
-        let text = std::fs::read(path)
-            .map(zeroize::Zeroizing::new)
-            .map_err(|e| {
-                Failure::new(format!("The identity {shown} could not be read.")).source(e)
-            })?;
-        self.names.push(shown.clone());
-        if text.windows(15).any(|w| w == b"AGE-SECRET-KEY-") {
-            let file = age::IdentityFile::from_buffer(BufReader::new(&text[..]))
-                .with_context(|| format!("while reading {shown}"))?;
-            let identities = file.into_identities();
-            self.loaded.extend(identities.map_err(|e| {
-                Failure::new(format!("The identity {shown} could not be used: {e}."))
-            })?);
+        let name = path.display().to_string();
+        let text = std::fs::read(path).map(Zeroizing::new).map_err(|e| {
+            Failure::new(format!("The identity {name} could not be read.")).source(e)
+        })?;
+        self.names.push(name.clone());
+        if Header::parse(&text).is_some_and(|header| header.passphrase) {
+            let key = LockedKey::File(text);
+            self.locked.push(Locked { name, key });
             return Ok(());
         }
-        match age::ssh::Identity::from_buffer(&text[..], Some(shown.clone()))
-            .with_context(|| format!("while reading {shown}"))?
+        if ["AGE-SECRET-KEY-", "AGE-PLUGIN-"]
+            .iter()
+            .any(|start| text.windows(start.len()).any(|w| w == start.as_bytes()))
         {
-            plain @ age::ssh::Identity::Unencrypted(_) => self.loaded.push(Box::new(plain)),
+            return self.add_age_keys(&name, &text, ui);
+        }
+        let key = age::ssh::Identity::from_buffer(&text[..], Some(name.clone())).map_err(|e| {
+            Failure::new(format!(
+                "{name} is no private key that age can decrypt with."
+            ))
+            .hint("Name an SSH key (ed25519 or RSA) or an age identity file with -i.")
+            .source(e)
+        })?;
+        let public = age::ssh::Recipient::try_from(key.clone())
+            .ok()
+            .and_then(|public| Recipient::parse_all(&public.to_string()).pop());
+        match key {
+            plain @ age::ssh::Identity::Unencrypted(_) => self.open.push(Box::new(plain)),
             age::ssh::Identity::Encrypted(key) => {
-                let passphrase = ui.passphrase(
-                    &format!("Passphrase of {shown}:"),
-                    "-i with a key that has no passphrase",
-                )?;
-                let key = key.decrypt(passphrase).map_err(|_| {
-                    Failure::new(format!("That is not the passphrase of {shown}."))
-                        .hint("Nothing was changed; run the same command again.")
-                })?;
-                self.loaded
-                    .push(Box::new(age::ssh::Identity::Unencrypted(key)));
+                let tag = public.and_then(|public| public.tag());
+                let key = LockedKey::Ssh(Box::new(key), tag);
+                self.locked.push(Locked { name, key });
             }
             age::ssh::Identity::Unsupported(_) => {
                 return Err(Failure::new(format!(
-                    "{shown} is a kind of key age cannot decrypt with."
+                    "{name} is a kind of key age cannot decrypt with."
                 ))
                 .hint("Only ed25519 and RSA SSH keys and age keys can; name one with -i.")
                 .into());
@@ -95,4 +159,39 @@ impl Identities {
         }
         Ok(())
     }
+
+    /// The lines of an age identity file.
+    fn add_age_keys(&mut self, name: &str, text: &[u8], ui: &Ui) -> Result<()> {
+        let file = age::IdentityFile::from_buffer(BufReader::new(text))
+            .with_context(|| format!("while reading {name}"))?
+            .with_callbacks(ui.plugin_prompts());
+        let lines = std::str::from_utf8(text).unwrap_or_default().lines();
+        let keys = file.into_identities().map_err(|e| {
+            Failure::new(format!("The identity {name} could not be used."))
+                .hint("An identity of a plugin needs that plugin (age-plugin-NAME) on PATH.")
+                .source(anyhow::anyhow!("{e}"))
+        })?;
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        for (line, key) in lines.zip(keys) {
+            match line.parse::<age::x25519::Identity>() {
+                Ok(own) => {
+                    self.own.push(own.to_public().to_string());
+                    self.open.push(key);
+                }
+                Err(_) => self.plugins.push(key),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The content of a file made by `age -p`.
+fn under_passphrase(file: &[u8], passphrase: SecretString) -> Result<Zeroizing<Vec<u8>>> {
+    let armored = age::armor::ArmoredReader::new(file);
+    let identity = age::scrypt::Identity::new(passphrase);
+    let mut plain = Zeroizing::new(Vec::with_capacity(file.len()));
+    age::Decryptor::new_buffered(armored)?
+        .decrypt(std::iter::once(&identity as &dyn age::Identity))?
+        .read_to_end(&mut plain)?;
+    Ok(plain)
 }

@@ -1,16 +1,19 @@
 //! Who can read a secret: SSH and age public keys as rules files hold them.
 
-use anyhow::{Context, Result};
+use std::sync::Arc;
+
 use ssh_key::{HashAlg, PublicKey};
 
-use crate::error::Failure;
-
-/// One public key.
+/// One public key. Rules hold the same few keys thousands of times: a copy is cheap.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Recipient {
+pub struct Recipient(Arc<Parts>);
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Parts {
     /// Type and key without a comment: what makes two recipients the same.
     key: String,
     comment: String,
+    tag: Option<[u8; 4]>,
 }
 
 impl Recipient {
@@ -33,73 +36,58 @@ impl Recipient {
                 .trim_end()
                 .to_owned()
         };
-        Self {
-            key,
-            comment: words.collect::<Vec<_>>().join(" "),
-        }
+        let comment = words.collect::<Vec<_>>().join(" ");
+        let tag = tag(&key);
+        Self(Arc::new(Parts { key, comment, tag }))
     }
 
     /// Type and key, without comment.
     pub fn key(&self) -> &str {
-        &self.key
+        &self.0.key
     }
 
     /// The base64 of the key itself, by which it is found in a file.
     pub fn blob(&self) -> &str {
-        self.key.rsplit(' ').next().unwrap_or_default()
+        self.0.key.rsplit(' ').next().unwrap_or_default()
+    }
+
+    /// Type, key and comment on one line, as a rule holds it.
+    pub fn line(&self) -> String {
+        format!("{} {}", self.0.key, self.0.comment)
+            .trim_end()
+            .to_owned()
     }
 
     /// As people tell keys apart: the comment, else the key's end.
     pub fn name(&self) -> String {
-        if self.comment.is_empty() {
-            let tail = self.key.char_indices().rev().nth(7).map_or(0, |(i, _)| i);
-            format!("..{}", &self.key[tail..])
+        let Parts { key, comment, .. } = &*self.0;
+        if comment.is_empty() {
+            let tail = key.char_indices().rev().nth(7).map_or(0, |(i, _)| i);
+            format!("..{}", &key[tail..])
         } else {
-            crate::ui::visible(&self.comment)
+            crate::ui::visible(comment)
         }
     }
 
     /// `SHA256:..` as `ssh-keygen -lf` prints it; age keys are their own fingerprint.
     pub fn fingerprint(&self) -> String {
-        match self.key.parse::<PublicKey>() {
+        match self.0.key.parse::<PublicKey>() {
             Ok(key) => key.fingerprint(HashAlg::Sha256).to_string(),
-            Err(_) => self.key.clone(),
+            Err(_) => self.0.key.clone(),
         }
     }
 
     /// The four bytes by which a file's SSH stanza names its recipient; none for keys that leave no trace in a file.
     pub fn tag(&self) -> Option<[u8; 4]> {
-        // SHA-256 over the key in SSH's wire format, which is also what the fingerprint is made of
-        let key: PublicKey = self.key.parse().ok()?;
-        let digest = key.fingerprint(HashAlg::Sha256);
-        let bytes = digest.as_bytes();
-        Some([bytes[0], bytes[1], bytes[2], bytes[3]])
+        self.0.tag
     }
+}
 
-    /// The recipient as age encrypts to it.
-    pub fn to_age(&self) -> Result<Box<dyn age::Recipient + Send + Sync>> {
-        if self.key.starts_with("ssh-") {
-            let parsed = self.key.parse::<age::ssh::Recipient>();
-            return Ok(Box::new(
-                parsed
-                    .map_err(|e| anyhow::anyhow!("{e:?}"))
-                    .with_context(|| self.unusable())?,
-            ));
-        }
-        if let Ok(parsed) = self.key.parse::<age::x25519::Recipient>() {
-            return Ok(Box::new(parsed));
-        }
-        Err(Failure::new(self.unusable())
-            .hint("Recipients are ssh-ed25519, ssh-rsa and age1.. keys; plugin recipients are rekeyed with agenix for now.")
-            .into())
-    }
-
-    fn unusable(&self) -> String {
-        format!(
-            "Nothing can be encrypted for the recipient {}.",
-            crate::ui::visible(&self.key)
-        )
-    }
+/// SHA-256 over the key in SSH's wire format, which is also what the fingerprint is made of.
+fn tag(key: &str) -> Option<[u8; 4]> {
+    let key: PublicKey = key.parse().ok()?;
+    let digest = key.fingerprint(HashAlg::Sha256);
+    digest.as_bytes().get(..4)?.try_into().ok()
 }
 
 #[cfg(test)]

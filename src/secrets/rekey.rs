@@ -1,24 +1,23 @@
 //! Bringing age files in line with the rules: only those that need it, all or none.
 
 use std::collections::BTreeMap;
-use std::fs::Permissions;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use tempfile::NamedTempFile;
-use zeroize::Zeroizing;
 
+use super::cipher::{self, Audience};
 use super::header::Header;
-use super::{Identities, Recipient, Rules, cipher};
+use super::replace::Batch;
+use super::{Identities, Recipient, Rules, published};
 use crate::error::Failure;
+use crate::parallel::on_all_cores;
 use crate::ui::Ui;
 
 /// What is to be encrypted again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Plan {
     files: Vec<Stale>,
+    root: PathBuf,
 }
 
 #[derive(Debug)]
@@ -27,7 +26,7 @@ struct Stale {
     path: PathBuf,
     recipients: Vec<Recipient>,
     armor: bool,
-    /// Recipients the file does not have yet.
+    /// Recipients the file does not have yet, or may not have.
     added: Vec<Recipient>,
 }
 
@@ -35,7 +34,7 @@ impl Plan {
     /// Chooses among the rules named those whose files do not match, or may not; `all` takes the others too.
     /// Files that do not exist are passed over: there is nothing to encrypt.
     pub fn new(rules: &Rules, names: &[String], all: bool) -> Result<Self> {
-        let mut plan = Self::default();
+        let mut files = Vec::new();
         for name in names {
             let rule = rules.rule(name)?;
             let path = rules.path_of(name);
@@ -43,31 +42,33 @@ impl Plan {
                 continue;
             }
             let header = Header::read(&path)?;
-            if !all && header.matches(&rule.recipients) == Some(true) {
-                continue;
+            if all || header.matches(&rule.recipients) != Some(true) {
+                let new = |r: &&Recipient| header.may_lack(r);
+                files.push(Stale {
+                    name: name.clone(),
+                    path,
+                    recipients: rule.recipients.clone(),
+                    armor: rule.armor,
+                    added: rule.recipients.iter().filter(new).cloned().collect(),
+                });
             }
-            let added = rule
-                .recipients
-                .iter()
-                .filter(|r| header.lacks(r))
-                .cloned()
-                .collect();
-            plan.files.push(Stale {
-                name: name.clone(),
-                path,
-                recipients: rule.recipients.clone(),
-                armor: rule.armor,
-                added,
-            });
         }
-        Ok(plan)
+        Ok(Self {
+            files,
+            root: rules.root.clone(),
+        })
     }
 
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 
-    /// One line a file: for whom it will be, and who is new.
+    /// The files by the names their rules have.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|file| file.name.as_str())
+    }
+
+    /// One line a file: for whom it will be, and who is or may be new.
     pub fn describe(&self) -> Vec<String> {
         let names = |list: &[Recipient]| {
             list.iter()
@@ -86,11 +87,18 @@ impl Plan {
         self.files.iter().map(line).collect()
     }
 
-    /// Recipients that some file does not have yet, by fingerprint, with the files.
-    fn added(&self) -> BTreeMap<String, (&Recipient, Vec<&str>)> {
+    /// New recipients are never added silently: each is shown and confirmed, unless its fingerprint is among the
+    /// accepted ones or it is a key of the user's own. `--yes` does not answer this. Returns all that are accepted now.
+    pub fn confirm(
+        &self,
+        accepted: &[String],
+        identities: &Identities,
+        ui: &Ui,
+    ) -> Result<Vec<String>> {
+        let mut accepted = accepted.to_vec();
         let mut added: BTreeMap<String, (&Recipient, Vec<&str>)> = BTreeMap::new();
         for file in &self.files {
-            for recipient in &file.added {
+            for recipient in file.added.iter().filter(|r| !identities.owns(r)) {
                 added
                     .entry(recipient.fingerprint())
                     .or_insert((recipient, Vec::new()))
@@ -98,19 +106,18 @@ impl Plan {
                     .push(&file.name);
             }
         }
-        added
-    }
-
-    /// New recipients are never added silently: each is shown and confirmed, unless its fingerprint is among the
-    /// accepted ones. `--yes` does not answer this.
-    fn confirm(&self, accepted: &[String], ui: &Ui) -> Result<()> {
-        for (fingerprint, (recipient, files)) in self.added() {
-            super::published::refuse(recipient)?;
+        for (fingerprint, (recipient, files)) in added {
+            published::refuse(recipient)?;
             if accepted.contains(&fingerprint) {
                 continue;
             }
+            let certain = if recipient.tag().is_some() {
+                ""
+            } else {
+                ", unless it can already (a key of this kind leaves no trace in a file)"
+            };
             ui.say(format!(
-                "{} ({fingerprint}) would be able to read: {}",
+                "{} ({fingerprint}) would be able to read{certain}: {}",
                 recipient.name(),
                 files.join(", ")
             ));
@@ -127,116 +134,141 @@ impl Plan {
                 .hint("If it should not read these secrets, take it out of the rules.")
                 .into());
             }
+            accepted.push(fingerprint);
         }
-        Ok(())
+        Ok(accepted)
     }
 
-    /// Encrypts all files again, everything in memory before the first is replaced. Returns their names.
-    pub fn run(&self, identities: &Identities, accepted: &[String], ui: &Ui) -> Result<Vec<&str>> {
-        self.confirm(accepted, ui)?;
-        let mut prepared = Vec::new();
-        for file in &self.files {
-            let bytes = read(&file.path)?;
-            let plain = cipher::decrypt(&bytes, identities)
-                .map_err(|e| no_identity(&file.path, identities).source(e))?;
-            let cipher = cipher::encrypt(&plain, &file.recipients, file.armor)
+    /// Encrypts all files again; none is replaced before all are on disk under another name. On an error, or when no
+    /// identity fits some file, all files are as before.
+    pub fn run(&self, identities: &mut Identities, ui: &Ui) -> Result<()> {
+        let audience = self.files.iter().flat_map(|f| &f.recipients);
+        let audience = Audience::of(audience, ui.plugin_prompts())?;
+        let targets: Vec<PathBuf> = self.files.iter().map(|f| f.path.clone()).collect();
+        let batch = Batch::begin(&self.root, &targets, |text| ui.say(text))?;
+        let prepared = open_all(&targets, identities, ui, |index, plain| {
+            let file = &self.files[index];
+            let cipher = audience
+                .encrypt(plain, &file.recipients, file.armor)
                 .with_context(|| format!("while encrypting {}", file.name))?;
-            let (temporary, target) = prepare(&file.path, &cipher)?;
-            prepared.push((temporary, target, bytes));
-        }
-        let mut replaced: Vec<(PathBuf, Vec<u8>)> = Vec::new();
-        for (temporary, target, before) in prepared {
-            if let Err(error) = temporary.persist(&target) {
-                for (path, before) in &replaced {
-                    let back =
-                        prepare(path, before).and_then(|(file, path)| Ok(file.persist(path)?));
-                    back.with_context(|| {
-                        format!("{} could not be put back; git has it.", path.display())
-                    })?;
-                }
-                let failure = Failure::new(format!(
-                    "{} could not be replaced; all files are as before.",
-                    target.display()
-                ));
-                return Err(failure.source(error.error).into());
-            }
-            replaced.push((target, before));
-        }
-        Ok(self.files.iter().map(|f| f.name.as_str()).collect())
+            batch.prepare(index, &cipher)
+        })?;
+        batch.commit(prepared)
     }
 }
 
-/// Fails, naming the file, unless every existing file of these rules can be decrypted.
-pub fn can_decrypt_all(rules: &Rules, names: &[String], identities: &Identities) -> Result<()> {
-    for path in names
-        .iter()
-        .map(|name| rules.path_of(name))
-        .filter(|path| path.exists())
-    {
-        Header::read(&path)?;
-        if !cipher::can_decrypt(&read(&path)?, identities) {
-            return Err(no_identity(&path, identities).into());
-        }
-    }
+/// Fails, naming the files, unless every existing file of these rules can be decrypted.
+pub fn can_decrypt_all(
+    rules: &Rules,
+    names: &[String],
+    identities: &mut Identities,
+    ui: &Ui,
+) -> Result<()> {
+    let paths: Vec<PathBuf> = names.iter().map(|name| rules.path_of(name)).collect();
+    let paths: Vec<PathBuf> = paths.into_iter().filter(|path| path.exists()).collect();
+    open_all(&paths, identities, ui, |_, _| Ok(()))?;
     Ok(())
 }
 
-/// Makes a new secret for the recipients of its rule.
-pub fn create(rules: &Rules, name: &str, content: &Zeroizing<Vec<u8>>) -> Result<()> {
-    let rule = rules.rule(name)?;
-    for recipient in &rule.recipients {
-        super::published::refuse(recipient)?;
+/// The decrypted content of one file.
+pub fn open_one(
+    path: &PathBuf,
+    identities: &mut Identities,
+    ui: &Ui,
+) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+    let plain = open_all(std::slice::from_ref(path), identities, ui, |_, plain| {
+        Ok(zeroize::Zeroizing::new(plain.to_vec()))
+    })?;
+    plain
+        .into_iter()
+        .next()
+        .context("There is no file to decrypt.")
+}
+
+/// Decrypts every file and hands its content on, on all cores: with the keys at hand first, with those under a
+/// passphrase for what is left (asked for once), with plugins last, one file at a time. Results are in no special order.
+fn open_all<T: Send>(
+    paths: &[PathBuf],
+    identities: &mut Identities,
+    ui: &Ui,
+    work: impl Fn(usize, &[u8]) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    enum Outcome<T> {
+        Done(Result<T>),
+        Closed(anyhow::Error),
     }
-    let path = rules.path_of(name);
-    let cipher = cipher::encrypt(content, &rule.recipients, rule.armor)
-        .with_context(|| format!("while encrypting {name}"))?;
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .permissions(Permissions::from_mode(0o644))
-            .tempfile_in(dir)?;
-        file.write_all(&cipher)?;
-        file.as_file().sync_all()?;
-        file.persist_noclobber(&path)?;
-        Ok(())
+    let mut done = Vec::new();
+    let mut closed: Vec<(usize, anyhow::Error)> = Vec::new();
+    let mut sort = |outcomes: Vec<(usize, Outcome<T>)>| {
+        let mut closed = Vec::new();
+        for (index, outcome) in outcomes {
+            match outcome {
+                Outcome::Done(result) => done.push(result?),
+                Outcome::Closed(why) => closed.push((index, why)),
+            }
+        }
+        anyhow::Ok(closed)
     };
-    write().with_context(|| format!("while writing {}", path.display()))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("while reading {}", path.display()))
-}
-
-/// The new content beside its target, which may be behind a link; with the target's mode and owner.
-fn prepare(path: &Path, content: &[u8]) -> Result<(NamedTempFile, PathBuf)> {
-    let write = || -> std::io::Result<_> {
-        let target = path.canonicalize()?;
-        let meta = target.metadata()?;
-        let dir = target.parent().unwrap_or(Path::new("/"));
-        let mut file = tempfile::Builder::new()
-            .prefix(".spinet-")
-            .permissions(meta.permissions())
-            .tempfile_in(dir)?;
-        file.write_all(content)?;
-        // the creation mode goes through the umask
-        file.as_file().set_permissions(meta.permissions())?;
-        let (uid, gid) = (
-            std::os::unix::fs::MetadataExt::uid(&meta),
-            std::os::unix::fs::MetadataExt::gid(&meta),
-        );
-        // only root can give a file away; for anybody else it is the same owner already
-        let _ = std::os::unix::fs::fchown(file.as_file(), Some(uid), Some(gid));
-        file.as_file().sync_all()?;
-        Ok((file, target))
+    let attempt = |index: usize, keys: &[Box<dyn age::Identity + Send + Sync>]| {
+        let outcome = match std::fs::read(&paths[index])
+            .with_context(|| format!("while reading {}", paths[index].display()))
+        {
+            Err(e) => Outcome::Done(Err(e)),
+            Ok(bytes) => {
+                let keys = keys.iter().map(|key| &**key as &dyn age::Identity);
+                match cipher::decrypt(&bytes, keys) {
+                    Ok(plain) => Outcome::Done(work(index, &plain)),
+                    Err(why) => Outcome::Closed(why),
+                }
+            }
+        };
+        (index, outcome)
     };
-    write().with_context(|| format!("while writing beside {}", path.display()))
+    let all: Vec<usize> = (0..paths.len()).collect();
+    let outcomes = on_all_cores(&all, |index| attempt(*index, identities.open()));
+    closed.extend(sort(outcomes)?);
+    while !closed.is_empty() {
+        let headers = closed
+            .iter()
+            .map(|(index, _)| Header::read(&paths[*index]))
+            .collect::<Result<Vec<_>>>()?;
+        if !identities.unlock_for(&headers, ui)? {
+            break;
+        }
+        let left: Vec<usize> = closed.drain(..).map(|(index, _)| index).collect();
+        let outcomes = on_all_cores(&left, |index| attempt(*index, identities.open()));
+        closed.extend(sort(outcomes)?);
+    }
+    if !closed.is_empty() && !identities.plugins().is_empty() {
+        let left: Vec<usize> = closed.drain(..).map(|(index, _)| index).collect();
+        let tried = left
+            .into_iter()
+            .map(|index| attempt(index, identities.plugins()));
+        closed.extend(sort(tried.collect())?);
+    }
+    if closed.is_empty() {
+        return Ok(done);
+    }
+    Err(no_identity(paths, closed, identities))
 }
 
-fn no_identity(path: &Path, identities: &Identities) -> Failure {
-    Failure::new(format!(
-        "{} cannot be decrypted with {}.",
-        path.display(),
-        identities.describe()
-    ))
-    .hint("Name a private key that is among its recipients with -i FILE.")
+fn no_identity(
+    paths: &[PathBuf],
+    closed: Vec<(usize, anyhow::Error)>,
+    identities: &Identities,
+) -> anyhow::Error {
+    let count = closed.len();
+    let first = closed.first().map_or(0, |(index, _)| *index);
+    let shown = if count == 1 {
+        format!("{} cannot be decrypted", paths[first].display())
+    } else {
+        format!("{count} files cannot be decrypted")
+    };
+    let list = closed
+        .into_iter()
+        .map(|(index, why)| format!("{}: {}", paths[index].display(), why.root_cause()));
+    Failure::new(format!("{shown} with {}.", identities.describe()))
+        .hint("Name a private key that is among its recipients with -i FILE. Nothing was changed.")
+        .source(anyhow::anyhow!(list.collect::<Vec<_>>().join("\n")))
+        .into()
 }

@@ -1,6 +1,7 @@
 //! The agenix rules (`secrets.nix`), as nix evaluates them: which file is for whom.
 
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -18,6 +19,8 @@ pub struct Rules {
     /// The git work tree (or plain folder) around it; nothing outside is read or edited.
     pub root: PathBuf,
     entries: BTreeMap<String, Rule>,
+    /// The names by where the files are.
+    names: OnceCell<HashMap<PathBuf, String>>,
 }
 
 /// One secret's rule.
@@ -40,20 +43,44 @@ struct Written {
 impl Rules {
     /// Evaluates a rules file inside `root`: as the user, reading nothing else, building nothing.
     pub async fn load(file: &Path, root: &Path) -> Result<Self> {
-        let file = file.canonicalize().map_err(|e| {
-            Failure::new(format!("There are no rules at {}.", file.display()))
-                .hint("Name them with --rules FILE; agenix' tutorial shows how they look.")
-                .source(e)
-        })?;
+        let file = existing(file)?;
         let root = root
             .canonicalize()
             .with_context(|| format!("while looking for {}", root.display()))?;
         let entries = evaluate(&file, &[&root]).await?;
-        Ok(Self {
+        Ok(Self::new(file, root, entries))
+    }
+
+    /// Rules that nix has evaluated elsewhere, as `nix-instantiate --eval --strict --json` prints them: for builds,
+    /// where there is no nix.
+    pub fn evaluated(file: &Path, json: &str) -> Result<Self> {
+        let file = existing(file)?;
+        let root = file.parent().unwrap_or(Path::new("/")).to_owned();
+        let entries = parse(json).context("while reading evaluated rules")?;
+        Ok(Self::new(file, root, entries))
+    }
+
+    /// The same rules after a change.
+    pub fn with(&self, entries: BTreeMap<String, Rule>) -> Self {
+        Self::new(self.file.clone(), self.root.clone(), entries)
+    }
+
+    fn new(file: PathBuf, root: PathBuf, entries: BTreeMap<String, Rule>) -> Self {
+        Self {
             file,
             root,
             entries,
-        })
+            names: OnceCell::new(),
+        }
+    }
+
+    /// The rules the user means (see [`Rules::find`]), evaluated inside their git work tree, or their own folder where
+    /// there is none. `start` is where the user stands.
+    pub async fn locate(start: &Path, flag: Option<&Path>) -> Result<Self> {
+        let file = existing(&Self::find(start, flag)?)?;
+        let folder = file.parent().unwrap_or(start).to_owned();
+        let root = crate::git::work_tree(&folder).await.unwrap_or(folder);
+        Self::load(&file, &root).await
     }
 
     /// Evaluates the same rules from a copy of the work tree.
@@ -104,20 +131,36 @@ impl Rules {
         self.dir().join(name)
     }
 
-    /// The rule's name of a secret's path.
+    /// The rule's name of a secret's path. The secret may not exist yet, its folder does.
     pub fn name_of(&self, path: &Path) -> Option<String> {
-        // the secret may not exist yet, its folder does
-        let real = path.parent()?.canonicalize().ok()?.join(path.file_name()?);
-        let same = |name: &&String| {
-            let own = self.path_of(name);
-            own == real
-                || own
-                    .parent()
-                    .and_then(|dir| dir.canonicalize().ok())
-                    .zip(own.file_name())
-                    .is_some_and(|(dir, file)| dir.join(file) == real)
-        };
-        self.entries.keys().find(same).cloned()
+        let names = self.names.get_or_init(|| {
+            let mut folders: HashMap<PathBuf, Option<PathBuf>> = HashMap::new();
+            let mut names = HashMap::new();
+            for name in self.entries.keys() {
+                let path = self.path_of(name);
+                let (Some(folder), Some(file)) = (path.parent(), path.file_name()) else {
+                    continue;
+                };
+                let real = folders
+                    .entry(folder.to_owned())
+                    .or_insert_with(|| folder.canonicalize().ok());
+                if let Some(real) = real {
+                    names.insert(real.join(file), name.clone());
+                }
+            }
+            names
+        });
+        let real = path.parent()?.canonicalize().ok()?;
+        names.get(&real.join(path.file_name()?)).cloned()
+    }
+
+    /// The rule the user means by `given`: its name, or a path from where the user stands.
+    pub fn name_given(&self, given: &str, start: &Path) -> String {
+        if self.entries.contains_key(given) {
+            return given.to_owned();
+        }
+        let path = start.join(given);
+        self.name_of(&path).unwrap_or_else(|| given.to_owned())
     }
 
     /// The rule of that name.
@@ -151,6 +194,15 @@ impl Rules {
     }
 }
 
+fn existing(file: &Path) -> Result<PathBuf> {
+    file.canonicalize().map_err(|e| {
+        Failure::usage(format!("There are no rules at {}.", file.display()))
+            .hint("Name them with --rules FILE; agenix' tutorial shows how they look.")
+            .source(e)
+            .into()
+    })
+}
+
 /// Reads nothing outside `roots`.
 async fn evaluate(file: &Path, roots: &[&Path]) -> Result<BTreeMap<String, Rule>> {
     let cmd = Cmd::new("nix-instantiate")
@@ -179,12 +231,16 @@ async fn evaluate(file: &Path, roots: &[&Path]) -> Result<BTreeMap<String, Rule>
 
 fn parse(json: &str) -> Result<BTreeMap<String, Rule>> {
     let written: BTreeMap<String, Written> = serde_json::from_str(json)?;
-    let rule = |written: Written| {
-        let mut recipients: Vec<_> = written
-            .public_keys
-            .iter()
-            .flat_map(|k| Recipient::parse_all(k))
-            .collect();
+    // the same few strings, in every rule
+    let mut known: HashMap<String, Vec<Recipient>> = HashMap::new();
+    let mut rule = |written: Written| {
+        let mut recipients = Vec::with_capacity(written.public_keys.len());
+        for text in written.public_keys {
+            let parsed = known
+                .entry(text)
+                .or_insert_with_key(|text| Recipient::parse_all(text));
+            recipients.extend(parsed.iter().cloned());
+        }
         recipients.sort();
         recipients.dedup_by(|a, b| a.key() == b.key());
         Rule {

@@ -1,8 +1,10 @@
 //! What the user sees and is asked. Parts tell events to a [`Ui`]; they never print themselves.
 
+mod plugin;
+mod snippet;
 mod text;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{BufRead, IsTerminal, Write};
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,7 +15,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::{Exit, Failure};
 
-pub use text::{bytes, indent, visible};
+pub use plugin::PluginPrompts;
+pub use snippet::snippet;
+pub use text::{bytes, hex, indent, visible};
 
 /// The user's side of a run: messages on standard error, questions on the terminal.
 #[derive(Clone)]
@@ -29,6 +33,8 @@ struct Inner {
     verbose: bool,
     bar: RefCell<Option<ProgressBar>>,
     stop: RefCell<Option<(String, Exit)>>,
+    /// Another program has the terminal; an interrupt typed there is meant for it.
+    lent: Cell<bool>,
 }
 
 impl Ui {
@@ -42,6 +48,7 @@ impl Ui {
                 verbose,
                 bar: RefCell::new(None),
                 stop: RefCell::new(None),
+                lent: Cell::new(false),
             }),
         }
     }
@@ -125,6 +132,64 @@ impl Ui {
         let answer = rpassword::prompt_password(format!("{question} "))
             .context("while reading a passphrase")?;
         Ok(SecretString::from(answer))
+    }
+
+    /// Asks whether to go on with what the question says; `--yes` answers it.
+    pub fn confirm(&self, question: &str) -> Result<bool> {
+        if self.inner.yes {
+            return Ok(true);
+        }
+        Ok(self.ask(&format!("{question} Type yes:"), "--yes")? == "yes")
+    }
+
+    /// Shows numbered options and asks for some of them; `flag` is what answers it without a terminal.
+    pub fn choose(&self, question: &str, options: &[String], flag: &str) -> Result<Vec<usize>> {
+        self.need_terminal(question, flag)?;
+        for (index, option) in options.iter().enumerate() {
+            self.line(&format!("  {}) {option}", index + 1));
+        }
+        loop {
+            let answer = self.ask(question, flag)?;
+            let numbers = answer.split([' ', ',']).filter(|word| !word.is_empty());
+            let chosen: Option<Vec<usize>> = numbers
+                .map(|word| {
+                    word.parse()
+                        .ok()
+                        .filter(|n| (1..=options.len()).contains(n))
+                })
+                .collect();
+            match chosen {
+                Some(chosen) if !chosen.is_empty() => {
+                    return Ok(chosen.into_iter().map(|n| n - 1).collect());
+                }
+                _ if answer.is_empty() => {
+                    return Err(Failure::new("Nothing was chosen; nothing was changed.").into());
+                }
+                _ => self.line("Numbers from the list, please; an empty line gives up."),
+            }
+        }
+    }
+
+    /// What age plugins say and ask.
+    pub fn plugin_prompts(&self) -> PluginPrompts {
+        PluginPrompts {
+            interactive: self.inner.interactive,
+        }
+    }
+
+    /// Questions can be asked.
+    pub fn is_interactive(&self) -> bool {
+        self.inner.interactive
+    }
+
+    /// While another program has the terminal (an editor), an interrupt typed there does not stop this run.
+    pub fn lend_terminal(&self, lent: bool) {
+        self.progress_done();
+        self.inner.lent.set(lent);
+    }
+
+    pub fn terminal_is_lent(&self) -> bool {
+        self.inner.lent.get()
     }
 
     /// `--yes` was given.

@@ -3,13 +3,12 @@
 use anyhow::Result;
 
 use super::sources::Sources;
-use super::{Enrollment, tree};
-use crate::error::Failure;
+use super::{Enrollment, binding, tree};
 use crate::secrets::{Recipient, Rules};
 
 /// The host's old key: the one given if the rules hold it, else the one written under the host's name,
-/// else the one commented with it. Several of a kind are listed for the user to choose from.
-pub fn find_old(
+/// else the one commented with it. Among several of a kind the user chooses.
+pub fn find(
     sources: &Sources,
     rules: &Rules,
     wanted: &Enrollment<'_>,
@@ -28,8 +27,7 @@ pub fn find_old(
     let written = || {
         sources
             .files()
-            .filter(|(path, _)| path.extension().is_some_and(|e| e == "nix"))
-            .flat_map(|(_, text)| tree::keys(text))
+            .flat_map(|(path, text)| binding::keys_of(path, text))
     };
     let comment = |key: &tree::Key| key.recipient.name();
     let host = wanted.name;
@@ -51,18 +49,9 @@ pub fn find_old(
             [one] if one.key() == new.key() => return Ok(None),
             [one] => return Ok(Some(one.clone())),
             several => {
-                let list: Vec<_> = several
-                    .iter()
-                    .map(|k| format!("{} {}", k.key(), k.name()))
-                    .collect();
-                return Err(Failure::new(format!(
-                    "Several keys in the rules could be the old key of {host}."
-                ))
-                .hint(format!(
-                    "Name it with `spinet host enroll {host} --old-key KEY`:\n{}",
-                    list.join("\n")
-                ))
-                .into());
+                let question =
+                    format!("Several keys in the rules could be the old key of {host}. Which one?");
+                return Ok(Some(several[(wanted.choose)(&question, several)?].clone()));
             }
         }
     }
@@ -71,9 +60,7 @@ pub fn find_old(
 
 /// The key itself is replaced, wherever it is written; names, comments and layout stay.
 pub fn replace(sources: &mut Sources, old: &Recipient, new: &Recipient) {
-    sources.replace_all(old.blob(), new.blob());
-    let kind = |key: &Recipient| key.key().split(' ').next().unwrap_or_default().to_owned();
-    if kind(old) != kind(new) {
-        sources.replace_all(&format!("{} {}", kind(old), new.blob()), new.key());
-    }
+    sources.replace_key(old.key(), new.key());
+    // the type stands elsewhere: the string is put together from parts
+    sources.replace_key(old.blob(), new.blob());
 }

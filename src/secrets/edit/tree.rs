@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use rnix::ast::{self, AttrSet, AttrpathValue, Entry, HasEntry, LetIn, List};
+use rnix::ast::{self, AttrSet, AttrpathValue, Entry, HasEntry, Inherit, LetIn};
 use rowan::ast::AstNode;
 
 use crate::secrets::Recipient;
@@ -32,20 +32,6 @@ impl Key {
     }
 }
 
-/// A rule as it is written: `"a.age".publicKeys = VALUE;` or `"a.age" = { publicKeys = VALUE; };`.
-#[derive(Debug)]
-pub struct WrittenRule {
-    pub name: String,
-    pub value: ast::Expr,
-}
-
-/// A list bound to a name in the outermost `let`.
-#[derive(Debug)]
-pub struct Group {
-    pub name: String,
-    pub list: List,
-}
-
 /// Applies edits to a text; they must not overlap.
 pub fn apply(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|e| std::cmp::Reverse(e.range.start));
@@ -67,6 +53,18 @@ pub fn range(node: &impl AstNode) -> Range<usize> {
     range.start().into()..range.end().into()
 }
 
+/// How the text ends its lines.
+pub fn line_end(text: &str) -> &'static str {
+    if text.contains("\r\n") { "\r\n" } else { "\n" }
+}
+
+/// The white space a line begins with.
+pub fn indent_at(text: &str, at: usize) -> &str {
+    let start = text[..at].rfind('\n').map_or(0, |n| n + 1);
+    let line = &text[start..at];
+    &line[..line.len() - line.trim_start().len()]
+}
+
 /// Every key in a text, in order.
 pub fn keys(text: &str) -> Vec<Key> {
     let Some(root) = parse(text) else {
@@ -77,6 +75,23 @@ pub fn keys(text: &str) -> Vec<Key> {
         .filter_map(ast::Str::cast)
         .filter_map(|string| key(&string))
         .collect()
+}
+
+/// Where the text of a key stands inside string literals, and nowhere else.
+pub fn literals_with(text: &str, blob: &str) -> Vec<Range<usize>> {
+    let strings = parse(text).into_iter().flat_map(|root| {
+        root.syntax()
+            .descendants()
+            .filter_map(ast::Str::cast)
+            .collect::<Vec<_>>()
+    });
+    let mut found = Vec::new();
+    for string in strings {
+        let at = range(&string);
+        let inside = text[at.clone()].match_indices(blob);
+        found.extend(inside.map(|(start, _)| at.start + start..at.start + start + blob.len()));
+    }
+    found
 }
 
 fn key(string: &ast::Str) -> Option<Key> {
@@ -98,7 +113,7 @@ fn key(string: &ast::Str) -> Option<Key> {
 }
 
 /// The content of a string without interpolation.
-fn plain(string: &ast::Str) -> Option<String> {
+pub fn plain(string: &ast::Str) -> Option<String> {
     let mut text = String::new();
     for part in string.normalized_parts() {
         match part {
@@ -110,7 +125,7 @@ fn plain(string: &ast::Str) -> Option<String> {
 }
 
 /// A binding's own path: `a.b = ..` is `[a, b]`.
-fn own_path(binding: &AttrpathValue) -> Option<Vec<String>> {
+pub fn own_path(binding: &AttrpathValue) -> Option<Vec<String>> {
     binding
         .attrpath()?
         .attrs()
@@ -123,7 +138,7 @@ fn own_path(binding: &AttrpathValue) -> Option<Vec<String>> {
 }
 
 /// With the names of the sets around it, up to the `let` or the file's own set.
-fn full_path(binding: &AttrpathValue) -> Option<Vec<String>> {
+pub fn full_path(binding: &AttrpathValue) -> Option<Vec<String>> {
     let mut path = own_path(binding)?;
     let mut node = binding.syntax().parent()?;
     while let Some(set) = AttrSet::cast(node.clone()) {
@@ -136,94 +151,68 @@ fn full_path(binding: &AttrpathValue) -> Option<Vec<String>> {
     Some(path)
 }
 
-/// The set of rules: the body of the file behind its `let`s and `with`s.
-fn body(root: &ast::Expr) -> Option<AttrSet> {
+/// The bindings of one set or `let`.
+pub fn entries(set: &impl HasEntry) -> Vec<AttrpathValue> {
+    let written = set.entries().filter_map(|entry| match entry {
+        Entry::AttrpathValue(binding) => Some(binding),
+        Entry::Inherit(_) => None,
+    });
+    written.collect()
+}
+
+/// The `inherit`s of one set or `let`.
+pub fn inherits(set: &impl HasEntry) -> Vec<Inherit> {
+    let written = set.entries().filter_map(|entry| match entry {
+        Entry::Inherit(inherit) => Some(inherit),
+        Entry::AttrpathValue(_) => None,
+    });
+    written.collect()
+}
+
+/// The outermost `let`.
+pub fn outer_let(root: &ast::Expr) -> Option<LetIn> {
     match root {
-        ast::Expr::AttrSet(set) => Some(set.clone()),
+        ast::Expr::LetIn(let_in) => Some(let_in.clone()),
+        ast::Expr::With(with) => outer_let(&with.body()?),
+        ast::Expr::Paren(paren) => outer_let(&paren.expr()?),
+        _ => None,
+    }
+}
+
+/// What a file evaluates to, behind its `let`s, `with`s and parentheses.
+pub fn body(expr: &ast::Expr) -> Option<ast::Expr> {
+    match expr {
         ast::Expr::LetIn(let_in) => body(&let_in.body()?),
         ast::Expr::With(with) => body(&with.body()?),
         ast::Expr::Paren(paren) => body(&paren.expr()?),
-        _ => None,
+        other => Some(other.clone()),
     }
 }
 
-fn lets(root: &ast::Expr) -> Option<LetIn> {
-    match root {
-        ast::Expr::LetIn(let_in) => Some(let_in.clone()),
-        ast::Expr::With(with) => lets(&with.body()?),
-        _ => None,
-    }
-}
-
-/// The rules written in the file's own set.
-pub fn rules(root: &ast::Expr) -> Vec<WrittenRule> {
-    let bindings = |set: &AttrSet| -> Vec<AttrpathValue> {
-        set.entries()
-            .filter_map(|e| match e {
-                Entry::AttrpathValue(b) => Some(b),
-                Entry::Inherit(_) => None,
-            })
-            .collect()
+/// The file an expression imports or reads, as it is written: `import ./keys.nix`, `builtins.readFile ./bach.pub`,
+/// `builtins.fromJSON (builtins.readFile ./keys.json)`.
+pub fn loaded_path(expr: &ast::Expr) -> Option<String> {
+    let ast::Expr::Apply(apply) = expr else {
+        return None;
     };
-    let mut found = Vec::new();
-    for binding in body(root).iter().flat_map(bindings) {
-        let Some((path, value)) = own_path(&binding).zip(binding.value()) else {
-            continue;
-        };
-        match (path.as_slice(), value) {
-            ([name, attr], value) if attr == "publicKeys" => found.push(WrittenRule {
-                name: name.clone(),
-                value,
-            }),
-            ([name], ast::Expr::AttrSet(set)) => {
-                let keys = bindings(&set)
-                    .into_iter()
-                    .find(|b| own_path(b).is_some_and(|p| p == ["publicKeys"]));
-                if let Some(value) = keys.and_then(|b| b.value()) {
-                    found.push(WrittenRule {
-                        name: name.clone(),
-                        value,
-                    });
-                }
-            }
-            _ => {}
-        }
+    let function = apply.lambda()?.to_string();
+    let name = function.rsplit('.').next()?;
+    let mut argument = apply.argument()?;
+    while let ast::Expr::Paren(paren) = argument {
+        argument = paren.expr()?;
     }
-    found
+    match (name, &argument) {
+        ("import" | "readFile", ast::Expr::PathRel(path)) => Some(path.to_string()),
+        ("fromJSON", inner) => loaded_path(inner),
+        // an imported function and its argument
+        _ => loaded_path(&apply.lambda()?),
+    }
 }
 
-/// The lists bound in the file's `let`.
-pub fn groups(root: &ast::Expr) -> Vec<Group> {
-    let entries = lets(root)
-        .into_iter()
-        .flat_map(|l| l.entries().collect::<Vec<_>>());
-    entries
-        .filter_map(|entry| match entry {
-            Entry::AttrpathValue(binding) => {
-                match (own_path(&binding)?.as_slice(), binding.value()?) {
-                    ([name], ast::Expr::List(list)) => Some(Group {
-                        name: name.clone(),
-                        list,
-                    }),
-                    _ => None,
-                }
-            }
-            Entry::Inherit(_) => None,
-        })
-        .collect()
-}
-
-/// The start of the file's `let`: where a first binding goes.
-pub fn let_start(root: &ast::Expr) -> Option<usize> {
-    let let_in = lets(root)?;
-    let token = let_in.let_token()?;
-    Some(token.text_range().end().into())
-}
-
-/// Whether an expression mentions a name.
-pub fn mentions(expr: &ast::Expr, name: &str) -> bool {
+/// Whether an expression mentions one of the names.
+pub fn mentions(expr: &impl AstNode<Language = rnix::NixLanguage>, names: &[String]) -> bool {
     expr.syntax()
         .descendants()
         .filter_map(ast::Ident::cast)
-        .any(|ident| ident.to_string() == name)
+        .any(|ident| names.contains(&ident.to_string()))
 }

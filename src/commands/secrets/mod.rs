@@ -1,0 +1,104 @@
+//! `spinet secrets`: what agenix' command line does, without a half-done state. Works in a plain agenix folder too.
+
+mod check;
+mod edit;
+mod editor;
+mod generate;
+mod list;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::cli::{Global, Rekey, RulesFile, Secrets};
+use crate::error::{Exit, Failure};
+use crate::secrets::rekey::{self, Plan};
+use crate::secrets::{Identities, Rules, replace};
+use crate::ui::Ui;
+
+pub async fn run(command: &Secrets, global: &Global, ui: &Ui) -> Result<()> {
+    match command {
+        Secrets::Check(args) => check::run(args, global).await,
+        Secrets::Rekey(args) => rekey(args, global, ui).await,
+        Secrets::Edit(args) => edit::run(args, global, ui).await,
+        Secrets::Generate(args) => generate::run(args, global, ui).await,
+        Secrets::List { rules } => list::run(&load(rules, global).await?, global),
+        Secrets::Show {
+            file,
+            identity,
+            rules,
+        } => {
+            let rules = load(rules, global).await?;
+            let name = rules.name_given(file, &standing(global)?);
+            rules.rule(&name)?;
+            let mut identities = Identities::load(&identity.identities, ui)?;
+            let plain = rekey::open_one(&rules.path_of(&name), &mut identities, ui)?;
+            list::show(&name, &plain, global)
+        }
+    }
+}
+
+async fn rekey(args: &Rekey, global: &Global, ui: &Ui) -> Result<()> {
+    let rules = load(&args.rules, global).await?;
+    if !args.plan {
+        replace::recover(&rules.root, |text| ui.say(text))?;
+    }
+    let here = standing(global)?;
+    let names: Vec<String> = if args.files.is_empty() {
+        rules.entries().keys().cloned().collect()
+    } else {
+        let given = args.files.iter();
+        given.map(|file| rules.name_given(file, &here)).collect()
+    };
+    let plan = Plan::new(&rules, &names, args.all)?;
+    if global.json && (args.plan || plan.is_empty()) {
+        let files: Vec<_> = plan.names().collect();
+        println!(
+            "{}",
+            serde_json::json!({ "files": files, "done": !args.plan })
+        );
+        return Ok(());
+    }
+    if args.plan {
+        for line in plan.describe() {
+            println!("{line}");
+        }
+        return Ok(());
+    }
+    if plan.is_empty() {
+        ui.say("Every file is right already.");
+        return Ok(());
+    }
+    let mut identities = Identities::load(&args.access.identity.identities, ui)?;
+    plan.confirm(&args.access.accept_recipient, &identities, ui)?;
+    ui.if_stopped(
+        "Nothing was rekeyed, or all of it: `spinet secrets check` tells, and the next run clears up.",
+        Exit::Failed,
+    );
+    plan.run(&mut identities, ui)?;
+    for name in plan.names() {
+        ui.say(format!("rekeyed {name}"));
+    }
+    if global.json {
+        let files: Vec<_> = plan.names().collect();
+        println!("{}", serde_json::json!({ "files": files, "done": true }));
+    }
+    Ok(())
+}
+
+/// Where the user stands, or is told to stand by `--flake`.
+pub fn standing(global: &Global) -> Result<PathBuf> {
+    match &global.flake {
+        Some(dir) => dir.canonicalize().map_err(|e| {
+            Failure::usage(format!("There is no folder {}.", dir.display()))
+                .source(e)
+                .into()
+        }),
+        None => std::env::current_dir().context("while looking for the current folder"),
+    }
+}
+
+/// The rules the user means.
+pub async fn load(flag: &RulesFile, global: &Global) -> Result<Rules> {
+    Rules::locate(&standing(global)?, flag.rules.as_deref()).await
+}

@@ -1,0 +1,36 @@
+//! The git work tree around a flake: a flake sees only what git tracks.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::process::Cmd;
+
+/// The root of the work tree around a folder; none where there is no git, or no work tree.
+pub async fn work_tree(folder: &Path) -> Option<PathBuf> {
+    let top = Cmd::new("git").args(["rev-parse", "--show-toplevel"]);
+    top.dir(folder).text().await.ok().map(PathBuf::from)
+}
+
+/// Makes new files visible to the flake, and tells which ones. Nothing is committed; without a work tree nothing is done.
+pub async fn track(root: &Path, files: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut new = Vec::new();
+    if files.is_empty() || work_tree(root).await.is_none() {
+        return Ok(new);
+    }
+    for file in files {
+        let known = Cmd::new("git")
+            .args(["ls-files", "--error-unmatch", "--"])
+            .arg(file);
+        if !known.dir(root).output().await?.status.success() {
+            new.push(file.clone());
+        }
+    }
+    if !new.is_empty() {
+        let add = Cmd::new("git")
+            .args(["add", "--intent-to-add", "--"])
+            .args(&new);
+        add.dir(root).run().await?;
+    }
+    Ok(new)
+}
