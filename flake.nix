@@ -55,7 +55,8 @@
 
       checks = forAllSystems (
         system:
-        import ./nix/checks {
+        fleet.checks.${system}
+        // import ./nix/checks {
           pkgs = nixpkgs.legacyPackages.${system};
           inherit (self.packages.${system}) spinet;
         }

@@ -93,9 +93,42 @@ let
       spinet = nixpkgs.legacyPackages.${system}.callPackage ./package.nix { };
     }
   );
+
+  # The secrets each host's configuration names.
+  secretsOf = lib.mapAttrs (
+    _: host:
+    let
+      inherit (host.config.spinet.wifi) secretNames;
+    in
+    lib.mapAttrsToList (secret: row: {
+      file = relative row.file;
+      wifi = lib.elem secret secretNames;
+    }) host.config.age.secrets
+  ) nixosConfigurations;
 in
 {
   inherit nixosConfigurations packages;
+
+  # Files against rules, and hosts against both. Nix cannot run inside a build, so it evaluates here.
+  checks = forAllSystems (
+    system:
+    let
+      pkgs = nixpkgs.legacyPackages.${system};
+      evaluated = pkgs.writeText "spinet-evaluated.json" (
+        builtins.toJSON {
+          rules = import secrets;
+          hosts = lib.mapAttrs (_: uses: { secrets = map (use: use.file) uses; }) secretsOf;
+        }
+      );
+    in
+    {
+      secrets = pkgs.runCommand "spinet-secrets" { nativeBuildInputs = [ packages.${system}.spinet ]; } ''
+        spinet secrets check --flake ${self} --rules ${relative secrets} \
+          --evaluated ${evaluated} --known-hosts ${knownHosts}
+        touch $out
+      '';
+    }
+  );
 
   apps = forAllSystems (
     system:
@@ -122,18 +155,9 @@ in
     inherit knownHosts;
     hosts = lib.mapAttrs (_: row: removeAttrs row [ "modules" ]) rows;
     # What a bootstrap of one host depends on; this does evaluate its configuration.
-    needs = lib.mapAttrs (
-      name: host:
-      let
-        inherit (host.config.spinet.wifi) secretNames;
-      in
-      {
-        secrets = lib.mapAttrsToList (secret: row: {
-          file = relative row.file;
-          wifi = lib.elem secret secretNames;
-        }) host.config.age.secrets;
-        authorizedKeys = authorizedKeys.${name};
-      }
-    ) nixosConfigurations;
+    needs = lib.mapAttrs (name: secrets: {
+      inherit secrets;
+      authorizedKeys = authorizedKeys.${name};
+    }) secretsOf;
   };
 }

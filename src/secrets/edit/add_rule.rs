@@ -29,60 +29,71 @@ pub fn names(rules: &Rules) -> Result<BTreeMap<String, String>> {
 /// A rule `name` for these recipients, at the end of the rules. Proven by evaluation, not written.
 pub async fn add_rule(rules: &Rules, name: &str, recipients: &[Recipient]) -> Result<Edit> {
     let sources = Sources::read(&rules.file, &rules.root)?;
-    let (path, text) = sources.rules();
-    let body = tree::parse(text).and_then(|root| tree::body(&root));
     let mut expected = expected_now(rules);
     let keys: BTreeSet<String> = recipients.iter().map(|r| r.key().to_owned()).collect();
     expected.insert(name.to_owned(), keys);
-    let literals: Vec<String> = recipients
-        .iter()
-        .map(|r| format!("\"{}\"", r.line()))
-        .collect();
-    let by_hand = || {
-        Failure::new(format!(
-            "No rule for {name} could be added to {}.",
-            rules.file.display()
-        ))
-        .hint(format!(
-            "Add it by hand, and run the same command again:\n\"{name}\".publicKeys = [ {} ];",
-            literals.join(" ")
-        ))
-    };
+    let mut last = None;
+    for candidate in candidates(&sources, name, recipients) {
+        match prove(rules, &sources, &candidate, &expected).await {
+            Ok(edit) => return Ok(edit),
+            Err(why) => last = Some(why),
+        }
+    }
+    let failure = Failure::new(format!(
+        "No rule for {name} could be added to {}.",
+        rules.file.display()
+    ))
+    .hint(format!(
+        "Add it by hand, and run the same command again:\n{}",
+        rule(name, &literals(recipients))
+    ));
+    Err(match last {
+        Some(why) => failure.source(why).into(),
+        None => failure.into(),
+    })
+}
+
+/// The texts that could be meant: recipients by their names where those are in scope, else as they are.
+pub fn candidates(sources: &Sources, name: &str, recipients: &[Recipient]) -> Vec<Sources> {
+    let (path, text) = sources.rules();
+    let body = tree::parse(text).and_then(|root| tree::body(&root));
     let Some(ast::Expr::AttrSet(set)) = body else {
-        return Err(by_hand().into());
+        return Vec::new();
     };
-    let bound = binding::references(&sources);
-    let references = recipients
+    let bound = binding::references(sources);
+    let literals = literals(recipients);
+    let named = recipients
         .iter()
         .zip(&literals)
         .map(|(recipient, literal)| {
             let reference = bound.get(recipient.key());
             reference.unwrap_or(literal).clone()
         });
-    let references: Vec<String> = references.collect();
-    let mut last = None;
-    // by their names where those are in scope, else as they are
-    for elements in [&references, &literals] {
+    let candidate = |elements: &[String]| {
         let mut candidate = sources.clone();
-        candidate.edit(path, vec![last_entry(text, &set, name, elements)]);
-        match prove(rules, &sources, &candidate, &expected).await {
-            Ok(edit) => return Ok(edit),
-            Err(why) => last = Some(why),
-        }
-    }
-    Err(match last {
-        Some(why) => by_hand().source(why).into(),
-        None => by_hand().into(),
-    })
+        candidate.edit(path, vec![last_entry(text, &set, &rule(name, elements))]);
+        candidate
+    };
+    vec![candidate(&named.collect::<Vec<_>>()), candidate(&literals)]
+}
+
+fn literals(recipients: &[Recipient]) -> Vec<String> {
+    recipients
+        .iter()
+        .map(|r| binding::literal(&r.line()))
+        .collect()
+}
+
+fn rule(name: &str, elements: &[String]) -> String {
+    format!(
+        "{}.publicKeys = [ {} ];",
+        binding::literal(name),
+        elements.join(" ")
+    )
 }
 
 /// The rule as a new last entry, laid out like the one before it.
-fn last_entry(text: &str, set: &ast::AttrSet, name: &str, elements: &[String]) -> TextEdit {
-    let quoted = name
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace("${", "\\${");
-    let rule = format!("\"{quoted}\".publicKeys = [ {} ];", elements.join(" "));
+fn last_entry(text: &str, set: &ast::AttrSet, rule: &str) -> TextEdit {
     let end = tree::line_end(text);
     let whole = tree::range(set);
     match tree::entries(set).last().map(tree::range) {
@@ -90,9 +101,10 @@ fn last_entry(text: &str, set: &ast::AttrSet, name: &str, elements: &[String]) -
             text: format!("{end}{}{rule}", tree::indent_at(text, before.start)),
             range: before.end..before.end,
         },
+        // comments in an empty set stay
         None => TextEdit {
-            text: format!("{{{end}  {rule}{end}}}"),
-            range: whole,
+            text: format!("{end}  {rule}{end}"),
+            range: whole.end - 1..whole.end - 1,
         },
     }
 }

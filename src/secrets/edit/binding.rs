@@ -126,8 +126,10 @@ pub fn references(sources: &Sources) -> BTreeMap<String, String> {
     found
 }
 
-fn literal(line: &str) -> String {
-    format!("\"{}\"", line.trim())
+/// A string as Nix reads it back.
+pub fn literal(line: &str) -> String {
+    let escaped = line.trim().replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", escaped.replace("${", "\\${"))
 }
 
 /// The keys of a Nix or JSON file, or the one of a `.pub` file, which is called as its file is.
@@ -211,7 +213,7 @@ fn identifier(name: &str) -> String {
     if name.starts_with(first) && name.chars().all(plain) {
         name.to_owned()
     } else {
-        format!("\"{name}\"")
+        literal(name)
     }
 }
 

@@ -30,7 +30,7 @@ pub fn of_its_own(sources: &Sources, host: &str, line: &str) -> Option<(Sources,
         return None;
     }
     let mut edited = sources.clone();
-    edited.create(&new, &format!("{}\n", line.trim()));
+    edited.create(&new, &format!("{}{}", line.trim(), tree::line_end(content)));
     let root = tree::parse(text)?;
     let let_in = tree::outer_let(&root);
     let bound = let_in.iter().flat_map(HasEntry::entries).find_map(|entry| {

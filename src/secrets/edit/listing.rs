@@ -181,9 +181,16 @@ fn grouped(expr: &ast::Expr, text: &str) -> String {
 pub fn append(text: &str, list: &List, reference: &str) -> Edit {
     let range = tree::range(list);
     let Some(element) = list.items().last() else {
+        // comments in an empty list stay
+        let at = range.end - 1;
+        let space = if text[..at].ends_with(char::is_whitespace) {
+            ""
+        } else {
+            " "
+        };
         return Edit {
-            text: format!("[ {reference} ]"),
-            range,
+            text: format!("{space}{reference} "),
+            range: at..at,
         };
     };
     let at = tree::range(&element);

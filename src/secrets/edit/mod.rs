@@ -171,6 +171,34 @@ fn mirror(root: &Path, sources: &Sources) -> Result<tempfile::TempDir> {
     Ok(copy)
 }
 
+/// Tries every change there is on a text and panics if one is not parsed again.
+#[cfg(any(fuzzing, test))]
+pub fn try_all(path: &Path, text: &str) {
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKcR2N0Gv8dr1mXD9KMS3zPXDNmzDYAD1nvvvDFWFbvK root@bach";
+    let valid = |text: &str| rnix::Root::parse(text).errors().is_empty();
+    if !valid(text) {
+        return;
+    }
+    let sources = Sources::of_text(path, text);
+    let written = rules::rules(&sources);
+    let names: Vec<&str> = written.iter().map(|rule| rule.name.as_str()).collect();
+    let key = Recipient::parse_all(KEY).remove(0);
+    let mut all = Vec::new();
+    for missing in [&names[..], &names[..names.len().min(1)], &["none.age"]] {
+        all.extend(listing::ways(&sources, "bach", KEY, &key, missing));
+    }
+    for (old, _) in binding::named(&sources) {
+        let mut replaced = sources.clone();
+        old_key::replace(&mut replaced, &Recipient::parse_all(&old).remove(0), &key);
+        all.push(replaced);
+    }
+    all.extend(add_rule::candidates(&sources, "new \"$.age", &[key]));
+    for way in all {
+        let (_, text) = way.rules();
+        assert!(valid(text), "a change made this:\n{text}");
+    }
+}
+
 impl Edit {
     /// Everything is right already.
     pub fn is_empty(&self) -> bool {

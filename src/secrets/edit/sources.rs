@@ -27,6 +27,15 @@ impl Sources {
         Ok(sources)
     }
 
+    /// One file that is nowhere on disk.
+    #[cfg(any(fuzzing, test))]
+    pub fn of_text(path: &Path, text: &str) -> Self {
+        Self {
+            rules: path.to_owned(),
+            files: BTreeMap::from([(path.to_owned(), text.to_owned())]),
+        }
+    }
+
     fn add(&mut self, path: &Path, root: &Path) -> Result<()> {
         if self.files.contains_key(path) || !path.starts_with(root) {
             return Ok(());

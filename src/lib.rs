@@ -1,0 +1,25 @@
+//! Two commands for NixOS on a Raspberry Pi. The library is there for the program, its benchmarks and its fuzz targets.
+
+mod bootstrap;
+mod card;
+mod cli;
+mod commands;
+mod deploy;
+mod enroll;
+mod error;
+mod fleet;
+#[cfg(fuzzing)]
+pub mod fuzz;
+mod git;
+mod host;
+mod nix;
+mod parallel;
+mod privileged;
+mod process;
+mod run;
+mod secrets;
+mod state;
+mod ui;
+mod wifi;
+
+pub use run::run;
