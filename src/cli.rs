@@ -266,7 +266,7 @@ pub struct Enroll {
     /// The public key it replaces [default: the one pinned for it, else found by the host's name]
     #[arg(long, value_name = "KEY")]
     pub old_key: Option<String>,
-    /// A secret it reads, as the rules name it [default: those its configuration names]
+    /// A secret it reads, as the rules name it [default: those its configuration names; without a flake, those its old key reads]
     #[arg(long = "secret", value_name = "FILE")]
     pub secrets: Vec<String>,
     /// Change the rules only

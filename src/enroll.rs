@@ -32,6 +32,8 @@ pub struct Enrollment<'a> {
     pub secrets: &'a [String],
 }
 
+type Choose<'a> = dyn Fn(&str, &[Recipient]) -> Result<usize> + 'a;
+
 /// What an enrolment means beyond the rules.
 pub struct Membership<'a> {
     pub flake: &'a Flake,
@@ -89,14 +91,28 @@ pub async fn run(
 
 /// Plans the change of the rules.
 pub async fn insert(rules: &Rules, enrollment: &Enrollment<'_>, ui: &Ui) -> Result<Edit> {
-    let wanted = edit::Enrollment {
-        name: enrollment.name,
-        key: enrollment.key,
-        old_key: enrollment.old_key,
-        secrets: enrollment.secrets,
-        choose: &|question, several| choose(question, several, enrollment.name, ui),
-    };
-    edit::enroll(rules, &wanted).await
+    let choose =
+        |question: &str, several: &[Recipient]| choose(question, several, enrollment.name, ui);
+    edit::enroll(rules, &enrollment.wanted(&choose)).await
+}
+
+/// The key that the enrolment would replace.
+pub fn replaced(rules: &Rules, enrollment: &Enrollment<'_>, ui: &Ui) -> Result<Option<Recipient>> {
+    let choose =
+        |question: &str, several: &[Recipient]| choose(question, several, enrollment.name, ui);
+    edit::replaced(rules, &enrollment.wanted(&choose))
+}
+
+impl<'a> Enrollment<'a> {
+    fn wanted(&self, choose: &'a Choose<'a>) -> edit::Enrollment<'a> {
+        edit::Enrollment {
+            name: self.name,
+            key: self.key,
+            old_key: self.old_key,
+            secrets: self.secrets,
+            choose,
+        }
+    }
 }
 
 /// What does not match the rules any more, among the secrets that list the host's key.

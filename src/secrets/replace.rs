@@ -332,10 +332,12 @@ impl Journal {
     fn write(&self, path: &Path) -> Result<()> {
         let write = || -> Result<()> {
             let folder = path.parent().unwrap_or(Path::new("."));
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            // always the same name, under the lock: killed runs leave no litter
+            let fresh = path.with_extension("new");
+            let mut file = File::create(&fresh)?;
             file.write_all(&serde_json::to_vec(self)?)?;
-            file.as_file().sync_all()?;
-            file.persist(path)?;
+            file.sync_all()?;
+            std::fs::rename(&fresh, path)?;
             Ok(File::open(folder)?.sync_all()?)
         };
         write().with_context(|| format!("while writing the journal {}", path.display()))

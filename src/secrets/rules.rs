@@ -234,15 +234,17 @@ fn parse(json: &str) -> Result<BTreeMap<String, Rule>> {
     // the same few strings, in every rule
     let mut known: HashMap<String, Vec<Recipient>> = HashMap::new();
     let mut rule = |written: Written| {
-        let mut recipients = Vec::with_capacity(written.public_keys.len());
+        let mut recipients: Vec<Recipient> = Vec::with_capacity(written.public_keys.len());
         for text in written.public_keys {
             let parsed = known
                 .entry(text)
                 .or_insert_with_key(|text| Recipient::parse_all(text));
-            recipients.extend(parsed.iter().cloned());
+            for key in parsed {
+                if !recipients.iter().any(|known| known.key() == key.key()) {
+                    recipients.push(key.clone());
+                }
+            }
         }
-        recipients.sort();
-        recipients.dedup_by(|a, b| a.key() == b.key());
         Rule {
             recipients,
             armor: written.armor,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::fs::FlockOperation;
+use rustix::io::FdFlags;
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
@@ -56,6 +57,8 @@ impl Scratch {
             .tempdir_in(place)?;
         let lock = File::open(dir.path())?;
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        // the editor inherits it: an editor that outlives this run keeps what is typed in it
+        rustix::io::fcntl_setfd(&lock, FdFlags::empty())?;
         let file = dir.path().join(name);
         std::fs::OpenOptions::new()
             .write(true)

@@ -116,20 +116,32 @@ async fn in_folder(args: &Enroll, rules: &Rules, global: &Global, ui: &Ui) -> Re
     let key = given_key(key)?;
     let old_key = args.old_key.as_deref().map(given_key).transpose()?;
     let here = standing(global)?;
-    let names: Vec<String> = if args.secrets.is_empty() {
-        let all: Vec<String> = rules.entries().keys().cloned().collect();
-        let question = format!("Which secrets does {} read? Numbers:", args.name);
-        let chosen = ui.choose(&question, &all, "--secret FILE")?;
-        chosen.into_iter().map(|i| all[i].clone()).collect()
-    } else {
-        let given = args.secrets.iter();
-        given.map(|file| rules.name_given(file, &here)).collect()
-    };
+    let given = args.secrets.iter();
+    let named: Vec<String> = given.map(|file| rules.name_given(file, &here)).collect();
     let enrollment = Enrollment {
         name: &args.name,
         key: &key,
         old_key: old_key.as_deref(),
-        secrets: &names,
+        secrets: &named,
+    };
+    let replaced = enroll::replaced(rules, &enrollment, ui)?.map(|key| key.line());
+    // a known host goes on reading what it reads
+    let reads = rules.names_for(&named, Some(replaced.as_deref().unwrap_or(&key)));
+    let secrets = match (named.is_empty(), reads.is_empty()) {
+        (true, false) => reads,
+        (true, true) => {
+            let all: Vec<String> = rules.entries().keys().cloned().collect();
+            let question = format!("Which secrets does {} read? Numbers:", args.name);
+            let chosen = ui.choose(&question, &all, "--secret FILE")?;
+            chosen.into_iter().map(|i| all[i].clone()).collect()
+        }
+        (false, _) => named,
+    };
+    let enrollment = Enrollment {
+        name: &args.name,
+        key: &key,
+        old_key: replaced.as_deref().or(old_key.as_deref()),
+        secrets: &secrets,
     };
     finish(args, rules, &enrollment, None, ui).await
 }

@@ -48,7 +48,9 @@ async fn rekey(args: &Rekey, global: &Global, ui: &Ui) -> Result<()> {
         rules.entries().keys().cloned().collect()
     } else {
         let given = args.files.iter();
-        given.map(|file| rules.name_given(file, &here)).collect()
+        given
+            .map(|file| with_file(&rules, rules.name_given(file, &here)))
+            .collect::<Result<_>>()?
     };
     let plan = Plan::new(&rules, &names, args.all)?;
     if global.json && (args.plan || plan.is_empty()) {
@@ -84,6 +86,18 @@ async fn rekey(args: &Rekey, global: &Global, ui: &Ui) -> Result<()> {
         println!("{}", serde_json::json!({ "files": files, "done": true }));
     }
     Ok(())
+}
+
+/// A rule without a file is nothing to rekey; whoever names it should know.
+fn with_file(rules: &Rules, name: String) -> Result<String> {
+    rules.rule(&name)?;
+    if rules.path_of(&name).exists() {
+        return Ok(name);
+    }
+    let edit = format!("spinet secrets edit {}", crate::process::quote(&name));
+    Err(Failure::new(format!("{name} has a rule but no file."))
+        .hint(format!("`{edit}` makes it."))
+        .into())
 }
 
 /// Where the user stands, or is told to stand by `--flake`.

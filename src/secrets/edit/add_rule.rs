@@ -97,10 +97,13 @@ fn last_entry(text: &str, set: &ast::AttrSet, rule: &str) -> TextEdit {
     let end = tree::line_end(text);
     let whole = tree::range(set);
     match tree::entries(set).last().map(tree::range) {
-        Some(before) => TextEdit {
-            text: format!("{end}{}{rule}", tree::indent_at(text, before.start)),
-            range: before.end..before.end,
-        },
+        Some(before) => {
+            let at = tree::behind_comment(text, before.end);
+            TextEdit {
+                text: format!("{end}{}{rule}", tree::indent_at(text, before.start)),
+                range: at..at,
+            }
+        }
         // comments in an empty set stay
         None => TextEdit {
             text: format!("{end}  {rule}{end}"),

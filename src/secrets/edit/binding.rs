@@ -187,8 +187,12 @@ fn beside(
         format!("{end}{indent}{} = {};", shown.join("."), literal(line))
     };
     let mut edited = sources.clone();
-    let range = at.end..at.end;
-    edited.edit(path, vec![Edit { range, text: new }]);
+    let at = tree::behind_comment(text, at.end);
+    let edit = Edit {
+        range: at..at,
+        text: new,
+    };
+    edited.edit(path, vec![edit]);
     Some((edited, whole))
 }
 

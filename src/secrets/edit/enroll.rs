@@ -1,5 +1,7 @@
 //! A host's key into the rules.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result};
 
 use super::sources::Sources;
@@ -37,10 +39,10 @@ pub async fn enroll(rules: &Rules, wanted: &Enrollment<'_>) -> Result<Edit> {
         old_key::replace(&mut edited, old, &key);
     }
     let expected = expect(rules, wanted, old.as_ref(), &key);
-    let missing: Vec<&str> = wanted
-        .secrets
-        .iter()
-        .map(String::as_str)
+    // named twice counts once
+    let secrets: BTreeSet<&str> = wanted.secrets.iter().map(String::as_str).collect();
+    let missing: Vec<&str> = secrets
+        .into_iter()
         .filter(|name| !lists(&rules.entries()[*name], old.as_ref(), &key))
         .collect();
     let mut last = None;
@@ -62,6 +64,15 @@ pub async fn enroll(rules: &Rules, wanted: &Enrollment<'_>) -> Result<Edit> {
         Some(why) => failure.source(why).into(),
         None => failure.into(),
     })
+}
+
+/// The key that would be replaced, if there is one.
+pub fn replaced(rules: &Rules, wanted: &Enrollment<'_>) -> Result<Option<Recipient>> {
+    let key = Recipient::parse_all(wanted.key)
+        .pop()
+        .context("There is no key to enroll.")?;
+    let sources = Sources::read(&rules.file, &rules.root)?;
+    old_key::find(&sources, rules, wanted, &key)
 }
 
 fn lists(rule: &Rule, old: Option<&Recipient>, key: &Recipient) -> bool {

@@ -44,8 +44,9 @@ pub fn of_its_own(sources: &Sources, host: &str, line: &str) -> Option<(Sources,
         let at = tree::range(&binding);
         let copied = text[at.clone()].replace(other, host);
         let (end, indent) = (tree::line_end(text), tree::indent_at(text, at.start));
+        let behind = tree::behind_comment(text, at.end);
         let edit = Edit {
-            range: at.end..at.end,
+            range: behind..behind,
             text: format!("{end}{indent}{copied}"),
         };
         edited.edit(rules, vec![edit]);

@@ -206,8 +206,13 @@ pub fn append(text: &str, list: &List, reference: &str) -> Edit {
     } else {
         " ".to_owned()
     };
+    let at = if own_line {
+        tree::behind_comment(text, at.end)
+    } else {
+        at.end
+    };
     Edit {
-        range: at.end..at.end,
+        range: at..at,
         text: format!("{separator}{reference}"),
     }
 }

@@ -26,7 +26,7 @@ use crate::ui::Ui;
 use sources::Sources;
 
 pub use add_rule::{add_rule, names};
-pub use enroll::{Enrollment, enroll};
+pub use enroll::{Enrollment, enroll, replaced};
 
 /// The keys every rule must have after a change.
 type Expected = BTreeMap<String, BTreeSet<String>>;
@@ -181,7 +181,8 @@ pub fn try_all(path: &Path, text: &str) {
     }
     let sources = Sources::of_text(path, text);
     let written = rules::rules(&sources);
-    let names: Vec<&str> = written.iter().map(|rule| rule.name.as_str()).collect();
+    let names: BTreeSet<&str> = written.iter().map(|rule| rule.name.as_str()).collect();
+    let names: Vec<&str> = names.into_iter().collect();
     let key = Recipient::parse_all(KEY).remove(0);
     let mut all = Vec::new();
     for missing in [&names[..], &names[..names.len().min(1)], &["none.age"]] {

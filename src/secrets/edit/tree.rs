@@ -9,7 +9,7 @@ use rowan::ast::AstNode;
 use crate::secrets::Recipient;
 
 /// Replaces a range of bytes; an empty range inserts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
     pub range: Range<usize>,
     pub text: String,
@@ -32,9 +32,10 @@ impl Key {
     }
 }
 
-/// Applies edits to a text; they must not overlap.
+/// Applies edits to a text; they must not overlap. The same edit twice counts once: a set can be used in two places.
 pub fn apply(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|e| std::cmp::Reverse(e.range.start));
+    edits.dedup();
     let mut text = text.to_owned();
     for edit in edits {
         text.replace_range(edit.range, &edit.text);
@@ -63,6 +64,13 @@ pub fn indent_at(text: &str, at: usize) -> &str {
     let start = text[..at].rfind('\n').map_or(0, |n| n + 1);
     let line = &text[start..at];
     &line[..line.len() - line.trim_start().len()]
+}
+
+/// The place after `at` and a comment that belongs to what ends there: `admin # me` is one thing.
+pub fn behind_comment(text: &str, at: usize) -> usize {
+    let rest = text[at..].split(['\r', '\n']).next().unwrap_or_default();
+    let comment = rest.trim_start().starts_with('#');
+    at + if comment { rest.trim_end().len() } else { 0 }
 }
 
 /// Every key in a text, in order.

@@ -21,7 +21,15 @@ fn the_old_key_is_found_by_name_and_only_the_key_changes() {
 fn a_new_key_stands_beside_its_neighbours_and_is_named_like_them() {
     becomes(
         "let\r\n  admin = \"@ADMIN@\";\r\n  root_byrd = \"@BYRD@ root@byrd\";\r\nin\r\n{\r\n  \"a.age\".publicKeys = [\r\n    admin # me\r\n  ];\r\n  \"b.age\".publicKeys = [ admin root_byrd ];\r\n}\r\n",
-        "let\r\n  admin = \"@ADMIN@\";\r\n  root_byrd = \"@BYRD@ root@byrd\";\r\n  root_bach = \"@NEW@ root@bach\";\r\nin\r\n{\r\n  \"a.age\".publicKeys = [\r\n    admin\r\n    root_bach # me\r\n  ];\r\n  \"b.age\".publicKeys = [ admin root_byrd ];\r\n}\r\n",
+        "let\r\n  admin = \"@ADMIN@\";\r\n  root_byrd = \"@BYRD@ root@byrd\";\r\n  root_bach = \"@NEW@ root@bach\";\r\nin\r\n{\r\n  \"a.age\".publicKeys = [\r\n    admin # me\r\n    root_bach\r\n  ];\r\n  \"b.age\".publicKeys = [ admin root_byrd ];\r\n}\r\n",
+    );
+}
+
+#[test]
+fn comments_stay_with_what_they_are_about() {
+    becomes(
+        "let\n  admin = \"@ADMIN@\";\n  byrd = \"@BYRD@ root@byrd\"; # in the attic\nin\n{\n  \"a.age\".publicKeys = [ admin ]; # wifi\n  # the end\n}\n",
+        "let\n  admin = \"@ADMIN@\";\n  byrd = \"@BYRD@ root@byrd\"; # in the attic\n  bach = \"@NEW@ root@bach\";\nin\n{\n  \"a.age\".publicKeys = [ admin bach ]; # wifi\n  # the end\n}\n",
     );
 }
 
