@@ -31,7 +31,7 @@ impl Header {
     pub fn read(path: &Path) -> Result<Self> {
         let read = || -> std::io::Result<Option<Self>> {
             let file = std::fs::File::open(path)?;
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(4096);
             (&file).take(HEAD).read_to_end(&mut bytes)?;
             if let Some(header) = Self::parse(&bytes) {
                 return Ok(Some(header));

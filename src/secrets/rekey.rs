@@ -146,12 +146,12 @@ impl Plan {
         let audience = Audience::of(audience, ui.plugin_prompts())?;
         let targets: Vec<PathBuf> = self.files.iter().map(|f| f.path.clone()).collect();
         let batch = Batch::begin(&self.root, &targets, |text| ui.say(text))?;
-        let prepared = open_all(&targets, identities, ui, |index, plain| {
+        let prepared = open_all(&targets, identities, ui, |index, cipher, plain| {
             let file = &self.files[index];
-            let cipher = audience
+            let fresh = audience
                 .encrypt(plain, &file.recipients, file.armor)
                 .with_context(|| format!("while encrypting {}", file.name))?;
-            batch.prepare(index, &cipher)
+            batch.prepare(index, Some(cipher), &fresh)
         })?;
         batch.commit(prepared)
     }
@@ -166,7 +166,7 @@ pub fn can_decrypt_all(
 ) -> Result<()> {
     let paths: Vec<PathBuf> = names.iter().map(|name| rules.path_of(name)).collect();
     let paths: Vec<PathBuf> = paths.into_iter().filter(|path| path.exists()).collect();
-    open_all(&paths, identities, ui, |_, _| Ok(()))?;
+    open_all(&paths, identities, ui, |_, _, _| Ok(()))?;
     Ok(())
 }
 
@@ -176,7 +176,7 @@ pub fn open_one(
     identities: &mut Identities,
     ui: &Ui,
 ) -> Result<zeroize::Zeroizing<Vec<u8>>> {
-    let plain = open_all(std::slice::from_ref(path), identities, ui, |_, plain| {
+    let plain = open_all(std::slice::from_ref(path), identities, ui, |_, _, plain| {
         Ok(zeroize::Zeroizing::new(plain.to_vec()))
     })?;
     plain
@@ -185,13 +185,13 @@ pub fn open_one(
         .context("There is no file to decrypt.")
 }
 
-/// Decrypts every file and hands its content on, on all cores: with the keys at hand first, with those under a
+/// Decrypts every file and hands both its contents on, as it is and in clear, on all cores: with the keys at hand first, with those under a
 /// passphrase for what is left (asked for once), with plugins last, one file at a time. Results are in no special order.
 fn open_all<T: Send>(
     paths: &[PathBuf],
     identities: &mut Identities,
     ui: &Ui,
-    work: impl Fn(usize, &[u8]) -> Result<T> + Sync,
+    work: impl Fn(usize, &[u8], &[u8]) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
     enum Outcome<T> {
         Done(Result<T>),
@@ -217,7 +217,7 @@ fn open_all<T: Send>(
             Ok(bytes) => {
                 let keys = keys.iter().map(|key| &**key as &dyn age::Identity);
                 match cipher::decrypt(&bytes, keys) {
-                    Ok(plain) => Outcome::Done(work(index, &plain)),
+                    Ok(plain) => Outcome::Done(work(index, &bytes, &plain)),
                     Err(why) => Outcome::Closed(why),
                 }
             }

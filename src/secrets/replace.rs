@@ -3,65 +3,59 @@
 //! Each new content is written beside its target first; a journal outside the tree says which ones, and from when on
 //! they count. A later run finishes what was being put in place and removes what was not.
 
+mod journal;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use rustix::fs::{CWD, FlockOperation, RenameFlags};
-use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
+use rustix::fs::FlockOperation;
 use sha2::{Digest, Sha256};
 
 use crate::error::Failure;
 use crate::ui::hex;
+use journal::{Entry, Journal, Phase, digest, digest_of};
+
+/// A file and what it is to hold.
+#[derive(Debug)]
+pub struct Replacement {
+    pub path: PathBuf,
+    /// What it holds as far as the caller knows; none when there must be no such file.
+    pub before: Option<Vec<u8>>,
+    pub after: Vec<u8>,
+}
 
 /// Replaces, or creates, all of these files or none of them.
-pub fn all(root: &Path, files: &[(PathBuf, Vec<u8>)], tell: impl FnMut(String)) -> Result<()> {
-    let targets: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
+pub fn all(root: &Path, files: &[Replacement], tell: impl FnMut(String)) -> Result<()> {
+    let targets: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
     let batch = Batch::begin(root, &targets, tell)?;
-    let prepared = files.iter().enumerate();
-    let prepared = prepared.map(|(index, (_, content))| batch.prepare(index, content));
+    let prepare = |(index, file): (usize, &Replacement)| {
+        batch.prepare(index, file.before.as_deref(), &file.after)
+    };
+    let prepared = files.iter().enumerate().map(prepare);
     let prepared = prepared.collect::<Result<Vec<_>>>()?;
     batch.commit(prepared)
 }
+
+/// From so many files on, their file systems are synchronized once instead of every file by itself.
+const MANY: usize = 16;
 
 /// Files about to be replaced. Dropped before [`Batch::commit`], it leaves everything as it was.
 #[derive(Debug)]
 pub struct Batch {
     journal: Journal,
     path: PathBuf,
+    /// One folder on each file system, when there are many files. Opened before anything is written: syncfs(2) then
+    /// reports what could not be.
+    systems: Vec<File>,
     committed: bool,
     /// Other runs are kept out of the same tree.
     _lock: File,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Journal {
-    phase: Phase,
-    files: Vec<Entry>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Phase {
-    /// The new contents are being written beside their targets: none of them counts yet.
-    Preparing,
-    /// All new contents are on disk: each is put in its target's place.
-    Replacing,
-}
-
-/// One target and its new content.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Entry {
-    /// Behind links; what a link points to is replaced, the link stays.
-    target: PathBuf,
-    fresh: PathBuf,
-    /// SHA-256 of the target as it was found; none when there was none.
-    before: Option<String>,
-    /// SHA-256 of the new content, once it is written.
-    after: Option<String>,
 }
 
 impl Batch {
@@ -78,30 +72,39 @@ impl Batch {
         tell: impl FnMut(String),
     ) -> Result<Self> {
         let (lock, path) = lock(state, root)?;
-        recover_locked(&path, tell)?;
+        journal::recover(&path, tell)?;
         let attempt = Sha256::digest(format!(
             "{}{:?}",
             std::process::id(),
             std::time::SystemTime::now()
         ));
         let attempt = hex(&attempt[..4]);
+        let mut folders = Folders::default();
         let entry = |target: &PathBuf| {
-            let describe = || format!("while reading {}", target.display());
-            let target = real(target).with_context(describe)?;
+            let target = folders
+                .real(target)
+                .with_context(|| format!("while reading {}", target.display()))?;
             let name = target.file_name().unwrap_or_default().to_string_lossy();
             Ok(Entry {
                 fresh: target.with_file_name(format!(".{name}.spinet-{attempt}")),
-                before: digest_of(&target).with_context(describe)?,
+                before: None,
                 after: None,
                 target,
             })
         };
+        let files: Vec<Entry> = targets.iter().map(entry).collect::<Result<_>>()?;
+        let systems = if files.len() < MANY {
+            Vec::new()
+        } else {
+            folders.systems()?
+        };
         let batch = Self {
             journal: Journal {
                 phase: Phase::Preparing,
-                files: targets.iter().map(entry).collect::<Result<_>>()?,
+                files,
             },
             path,
+            systems,
             committed: false,
             _lock: lock,
         };
@@ -109,9 +112,9 @@ impl Batch {
         Ok(batch)
     }
 
-    /// Writes the new content of one target beside it, durably, with the target's mode and owner. Returns what to give
-    /// to [`Batch::commit`]; several threads may prepare at once.
-    pub fn prepare(&self, index: usize, content: &[u8]) -> Result<Prepared> {
+    /// Writes the new content of one target beside it, with the target's mode and owner; `before` is what the target
+    /// was read to hold. Returns what to give to [`Batch::commit`]; several threads may prepare at once.
+    pub fn prepare(&self, index: usize, before: Option<&[u8]>, content: &[u8]) -> Result<Prepared> {
         let entry = &self.journal.files[index];
         let write = || -> std::io::Result<()> {
             let meta = match entry.target.metadata() {
@@ -130,7 +133,10 @@ impl Batch {
                 let _ = std::os::unix::fs::fchown(&file, Some(meta.uid()), Some(meta.gid()));
                 file.set_permissions(Permissions::from_mode(meta.mode() & 0o7777))?;
             }
-            file.sync_all()
+            if self.systems.is_empty() {
+                file.sync_all()?;
+            }
+            Ok(())
         };
         write().map_err(|e| {
             Failure::new(format!(
@@ -140,20 +146,34 @@ impl Batch {
             .hint("Nothing was replaced. Make room, or allow writing in that folder.")
             .source(e)
         })?;
-        Ok(Prepared(index, hex(&Sha256::digest(content))))
+        Ok(Prepared {
+            index,
+            before: before.map(digest),
+            after: digest(content),
+        })
     }
 
     /// Puts the prepared contents in place; every target must have been prepared. On an error all targets are as before.
     pub fn commit(mut self, prepared: Vec<Prepared>) -> Result<()> {
-        for Prepared(index, after) in prepared {
-            self.journal.files[index].after = Some(after);
+        for file in prepared {
+            let entry = &mut self.journal.files[file.index];
+            (entry.before, entry.after) = (file.before, Some(file.after));
         }
         anyhow::ensure!(
             self.journal.files.iter().all(|f| f.after.is_some()),
             "A file was to be replaced without a new content."
         );
+        for system in &self.systems {
+            rustix::fs::syncfs(system).map_err(|e| {
+                Failure::new("The new contents could not be written; nothing was replaced.")
+                    .hint("Look at the disk (`dmesg`), then run the same command again.")
+                    .source(std::io::Error::from(e))
+            })?;
+        }
         for entry in &self.journal.files {
-            if digest_of(&entry.target)? != entry.before {
+            let now = digest_of(&entry.target)
+                .with_context(|| format!("while reading {}", entry.target.display()))?;
+            if now != entry.before {
                 return Err(Failure::new(format!(
                     "{} was changed by somebody else meanwhile; nothing was replaced.",
                     entry.target.display()
@@ -165,13 +185,15 @@ impl Batch {
         self.journal.phase = Phase::Replacing;
         self.journal.write(&self.path)?;
         for (index, entry) in self.journal.files.iter().enumerate() {
-            let Err(error) = put_in_place(entry) else {
+            let Err(error) = entry.put_in_place() else {
                 continue;
             };
             let failure =
                 Failure::new(format!("{} could not be replaced.", entry.target.display()))
                     .source(error);
-            let undone = self.journal.files[..index].iter().try_for_each(take_back);
+            let undone = self.journal.files[..index]
+                .iter()
+                .try_for_each(Entry::take_back);
             // what cannot be taken back is finished by the next run
             self.committed = undone.is_err();
             return Err(match undone {
@@ -183,18 +205,22 @@ impl Batch {
             .into());
         }
         self.committed = true;
-        clean_up(&self.journal, &self.path)
+        self.journal.clean_up(&self.path)
     }
 }
 
 /// A content that lies beside its target.
 #[derive(Debug)]
-pub struct Prepared(usize, String);
+pub struct Prepared {
+    index: usize,
+    before: Option<String>,
+    after: String,
+}
 
 impl Drop for Batch {
     fn drop(&mut self) {
         if !self.committed {
-            let _ = clean_up(&self.journal, &self.path);
+            let _ = self.journal.clean_up(&self.path);
         }
     }
 }
@@ -206,7 +232,7 @@ pub fn recover(root: &Path, tell: impl FnMut(String)) -> Result<()> {
         return Ok(());
     }
     let (_lock, path) = lock(&state, root)?;
-    recover_locked(&path, tell)
+    journal::recover(&path, tell)
 }
 
 /// Whether a run was stopped half-way, or is at work right now.
@@ -232,139 +258,42 @@ fn lock(state: &Path, root: &Path) -> Result<(File, PathBuf)> {
     Ok((lock, state.join(JOURNAL)))
 }
 
-fn recover_locked(path: &Path, mut tell: impl FnMut(String)) -> Result<()> {
-    let text = match std::fs::read(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(e).with_context(|| format!("while reading {}", path.display())),
-    };
-    let journal: Journal = serde_json::from_slice(&text).map_err(|e| {
-        Failure::new(format!("The journal {} is damaged.", path.display()))
-            .hint("Files named .NAME.spinet-.. beside the secrets are what it was about: remove them and the journal, then run `spinet secrets rekey`.")
-            .source(e)
-    })?;
-    if journal.phase == Phase::Preparing {
-        tell("A run that was stopped before it replaced anything was cleared away.".into());
-        return clean_up(&journal, path);
-    }
-    let mut finished = 0;
-    for entry in &journal.files {
-        let now = digest_of(&entry.target)
-            .with_context(|| format!("while reading {}", entry.target.display()))?;
-        if now == entry.after {
-            continue;
-        }
-        if now == entry.before && digest_of(&entry.fresh)? == entry.after {
-            put_in_place(entry)
-                .with_context(|| format!("while replacing {}", entry.target.display()))?;
-            finished += 1;
-        } else {
-            tell(format!(
-                "{} was changed after a run that was stopped; it was left as it is.",
-                entry.target.display()
-            ));
-        }
-    }
-    tell(format!(
-        "A run that was stopped while it replaced {} files was finished ({finished} were still to do).",
-        journal.files.len()
-    ));
-    clean_up(&journal, path)
-}
+/// The folders that targets are in, by the names they are given and as they really are.
+#[derive(Default)]
+struct Folders(BTreeMap<PathBuf, PathBuf>);
 
-/// The new content takes the target's name; the former one, if any, takes the other until everything is done.
-fn put_in_place(entry: &Entry) -> std::io::Result<()> {
-    let rename = |flags| rustix::fs::renameat_with(CWD, &entry.fresh, CWD, &entry.target, flags);
-    let careful = if entry.before.is_some() {
-        RenameFlags::EXCHANGE
-    } else {
-        RenameFlags::NOREPLACE
-    };
-    match rename(careful) {
-        // file systems that cannot exchange two names, such as NFS
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-            std::fs::rename(&entry.fresh, &entry.target)
+impl Folders {
+    /// Where a file really is; the file itself may be missing.
+    fn real(&mut self, path: &Path) -> std::io::Result<PathBuf> {
+        if path.is_symlink() {
+            let target = path.canonicalize()?;
+            let folder = target.parent().unwrap_or(Path::new("/")).to_owned();
+            self.0.insert(folder.clone(), folder);
+            return Ok(target);
         }
-        result => Ok(result?),
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        if !self.0.contains_key(folder) {
+            self.0.insert(folder.to_owned(), folder.canonicalize()?);
+        }
+        Ok(self.0[folder].join(path.file_name().unwrap_or_default()))
     }
-}
 
-fn take_back(entry: &Entry) -> std::io::Result<()> {
-    if entry.before.is_none() {
-        return std::fs::remove_file(&entry.target);
-    }
-    Ok(rustix::fs::renameat_with(
-        CWD,
-        &entry.fresh,
-        CWD,
-        &entry.target,
-        RenameFlags::EXCHANGE,
-    )?)
-}
-
-/// Makes the names durable, then removes what lies beside the targets, and the journal last.
-fn clean_up(journal: &Journal, path: &Path) -> Result<()> {
-    let mut folders: Vec<_> = journal
-        .files
-        .iter()
-        .filter_map(|f| f.target.parent())
-        .collect();
-    folders.sort();
-    folders.dedup();
-    for folder in folders {
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .with_context(|| format!("while writing {}", folder.display()))?;
-    }
-    let others = journal.files.iter().map(|f| f.fresh.as_path());
-    for path in others.chain([path]) {
-        match std::fs::remove_file(path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                return Err(e).with_context(|| format!("while removing {}", path.display()));
+    /// One folder on each file system.
+    fn systems(&self) -> Result<Vec<File>> {
+        let mut devices = BTreeSet::new();
+        let mut systems = Vec::new();
+        for folder in self.0.values() {
+            let open = || -> std::io::Result<(File, u64)> {
+                let file = File::open(folder)?;
+                let device = file.metadata()?.dev();
+                Ok((file, device))
+            };
+            let (file, device) =
+                open().with_context(|| format!("while opening {}", folder.display()))?;
+            if devices.insert(device) {
+                systems.push(file);
             }
-            _ => {}
         }
-    }
-    Ok(())
-}
-
-impl Journal {
-    fn write(&self, path: &Path) -> Result<()> {
-        let write = || -> Result<()> {
-            let folder = path.parent().unwrap_or(Path::new("."));
-            // always the same name, under the lock: killed runs leave no litter
-            let fresh = path.with_extension("new");
-            let mut file = File::create(&fresh)?;
-            file.write_all(&serde_json::to_vec(self)?)?;
-            file.sync_all()?;
-            std::fs::rename(&fresh, path)?;
-            Ok(File::open(folder)?.sync_all()?)
-        };
-        write().with_context(|| format!("while writing the journal {}", path.display()))
+        Ok(systems)
     }
 }
-
-/// Where a file really is; the file itself may be missing.
-fn real(path: &Path) -> std::io::Result<PathBuf> {
-    match path.canonicalize() {
-        Err(e) if e.kind() == ErrorKind::NotFound && !path.is_symlink() => {
-            let folder = path.parent().unwrap_or(Path::new("/")).canonicalize()?;
-            Ok(folder.join(path.file_name().unwrap_or_default()))
-        }
-        found => found,
-    }
-}
-
-fn digest_of(path: &Path) -> std::io::Result<Option<String>> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(e),
-    };
-    let mut digest = Sha256::new();
-    std::io::copy(&mut file, &mut digest)?;
-    Ok(Some(hex(&digest.finalize())))
-}
-
-#[cfg(test)]
-mod tests;

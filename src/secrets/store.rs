@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use super::edit::Edit;
+use super::replace::{self, Replacement};
 use super::rules::Rule;
-use super::{Audience, Rules, published, replace};
-use crate::error::Failure;
+use super::{Audience, Rules, published};
 use crate::ui::Ui;
 
 /// What is written where.
@@ -28,13 +28,6 @@ impl Secret<'_> {
             published::refuse(recipient)?;
         }
         let path = self.rules.path_of(self.name);
-        if !same(&path, self.was)? {
-            return Err(Failure::new(format!(
-                "{} was changed by somebody else meanwhile; nothing was written.",
-                path.display()
-            ))
-            .into());
-        }
         let audience = Audience::of(&self.rule.recipients, ui.plugin_prompts())?;
         let cipher = audience
             .encrypt(content, &self.rule.recipients, self.rule.armor)
@@ -43,17 +36,13 @@ impl Secret<'_> {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("while making the folder {}", folder.display()))?;
         }
-        let mut files = vec![(path.clone(), cipher)];
-        files.extend(self.with.iter().flat_map(|edit| edit.contents()));
+        let mut files = vec![Replacement {
+            path: path.clone(),
+            before: self.was.map(<[u8]>::to_vec),
+            after: cipher,
+        }];
+        files.extend(self.with.iter().flat_map(|edit| edit.replacements()));
         replace::all(&self.rules.root, &files, |text| ui.say(text))?;
         Ok(path)
-    }
-}
-
-fn same(path: &PathBuf, was: Option<&[u8]>) -> Result<bool> {
-    match std::fs::read(path) {
-        Ok(now) => Ok(was.is_some_and(|was| was == now)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(was.is_none()),
-        Err(e) => Err(e).with_context(|| format!("while reading {}", path.display())),
     }
 }

@@ -19,8 +19,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use similar::TextDiff;
 
+use super::replace::{self, Replacement};
 use super::rules::Rule;
-use super::{Recipient, Rules, replace};
+use super::{Recipient, Rules};
 use crate::error::Failure;
 use crate::ui::Ui;
 use sources::Sources;
@@ -229,15 +230,19 @@ impl Edit {
         text.trim_end().to_owned()
     }
 
-    /// The files it changes, with their new content, for [`replace::all`].
-    pub fn contents(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        let content = |change: &Change| (change.path.clone(), change.after.clone().into_bytes());
-        self.files.iter().map(content).collect()
+    /// The files it changes.
+    pub fn replacements(&self) -> Vec<Replacement> {
+        let replacement = |change: &Change| Replacement {
+            path: change.path.clone(),
+            before: change.before.clone().map(String::into_bytes),
+            after: change.after.clone().into_bytes(),
+        };
+        self.files.iter().map(replacement).collect()
     }
 
     /// Replaces the files, all or none.
     pub fn write(&self, ui: &Ui) -> Result<()> {
-        replace::all(&self.root, &self.contents(), |text| ui.say(text))
+        replace::all(&self.root, &self.replacements(), |text| ui.say(text))
     }
 
     /// Files that were not there before.

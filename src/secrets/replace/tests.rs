@@ -37,7 +37,7 @@ impl Tree {
     fn recover(&self) -> Vec<String> {
         let mut said = Vec::new();
         let (_lock, path) = lock(&self.dir.path().join("state"), self.dir.path()).unwrap();
-        recover_locked(&path, |text| said.push(text)).unwrap();
+        journal::recover(&path, |text| said.push(text)).unwrap();
         assert!(!path.exists(), "the journal stays");
         said
     }
@@ -55,8 +55,23 @@ impl Tree {
     }
 }
 
+fn prepare(batch: &Batch, index: usize) -> Prepared {
+    let before = std::fs::read(&batch.journal.files[index].target).ok();
+    batch.prepare(index, before.as_deref(), b"new").unwrap()
+}
+
+/// As a commit does first.
+fn replacing(batch: &mut Batch) {
+    for file in prepare_all(batch) {
+        let entry = &mut batch.journal.files[file.index];
+        (entry.before, entry.after) = (file.before, Some(file.after));
+    }
+    batch.journal.phase = Phase::Replacing;
+    batch.journal.write(&batch.path).unwrap();
+}
+
 fn prepare_all(batch: &Batch) -> Vec<Prepared> {
-    (0..3).map(|i| batch.prepare(i, b"new").unwrap()).collect()
+    (0..3).map(|i| prepare(batch, i)).collect()
 }
 
 fn old() -> [Option<String>; 3] {
@@ -95,7 +110,7 @@ fn a_kill_before_the_replacing_leaves_everything_as_it_was() {
         let tree = Tree::new();
         let batch = tree.begin().unwrap();
         for index in 0..prepared {
-            batch.prepare(index, b"new").unwrap();
+            prepare(&batch, index);
         }
         kill(batch);
         assert_eq!(tree.contents(), old());
@@ -110,13 +125,9 @@ fn a_kill_while_replacing_is_finished_by_the_next_run() {
     for replaced in 0..=3 {
         let tree = Tree::new();
         let mut batch = tree.begin().unwrap();
-        for Prepared(index, after) in prepare_all(&batch) {
-            batch.journal.files[index].after = Some(after);
-        }
-        batch.journal.phase = Phase::Replacing;
-        batch.journal.write(&batch.path).unwrap();
+        replacing(&mut batch);
         for entry in &batch.journal.files[..replaced] {
-            put_in_place(entry).unwrap();
+            entry.put_in_place().unwrap();
         }
         kill(batch);
         assert_eq!(tree.recover().len(), 1);
@@ -129,11 +140,7 @@ fn a_kill_while_replacing_is_finished_by_the_next_run() {
 fn what_somebody_changed_since_is_left_alone() {
     let tree = Tree::new();
     let mut batch = tree.begin().unwrap();
-    for Prepared(index, after) in prepare_all(&batch) {
-        batch.journal.files[index].after = Some(after);
-    }
-    batch.journal.phase = Phase::Replacing;
-    batch.journal.write(&batch.path).unwrap();
+    replacing(&mut batch);
     kill(batch);
     std::fs::write(tree.path("b"), "theirs").unwrap();
     let said = tree.recover().join("\n");

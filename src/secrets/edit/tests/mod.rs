@@ -30,8 +30,8 @@ fn nobody(question: &str, _: &[Recipient]) -> Result<usize> {
 
 /// As [`Edit::write`] does, without a journal in the home of whoever runs the tests.
 fn write(edit: &Edit) {
-    for (path, content) in edit.contents() {
-        std::fs::write(path, content).unwrap();
+    for file in edit.replacements() {
+        std::fs::write(file.path, file.after).unwrap();
     }
 }
 
