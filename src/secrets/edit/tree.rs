@@ -68,7 +68,7 @@ pub fn indent_at(text: &str, at: usize) -> &str {
 
 /// The place after `at` and a comment that belongs to what ends there: `admin # me` is one thing.
 pub fn behind_comment(text: &str, at: usize) -> usize {
-    let rest = text[at..].split(['\r', '\n']).next().unwrap_or_default();
+    let rest = text[at..].split('\n').next().unwrap_or_default();
     let comment = rest.trim_start().starts_with('#');
     at + if comment { rest.trim_end().len() } else { 0 }
 }
