@@ -83,11 +83,10 @@ fn state(
     by_tag: &BTreeMap<[u8; 4], &Recipient>,
 ) -> State {
     let path = rules.path_of(name);
-    if !path.exists() {
-        return State::Missing;
-    }
-    let Ok(header) = Header::read(&path) else {
-        return State::Broken;
+    let header = match Header::find(&path) {
+        Ok(Some(header)) => header,
+        Ok(None) => return State::Missing,
+        Err(_) => return State::Broken,
     };
     match header.matches(recipients) {
         Some(true) => State::Right,

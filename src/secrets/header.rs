@@ -29,6 +29,15 @@ pub struct Header {
 impl Header {
     /// Reads a file's header, armored or not, and no more of the file than that takes.
     pub fn read(path: &Path) -> Result<Self> {
+        Self::find(path)?.ok_or_else(|| {
+            Failure::new(format!("There is no file {}.", path.display()))
+                .hint("`spinet secrets edit` makes it.")
+                .into()
+        })
+    }
+
+    /// As [`Header::read`]; `None` when there is no file.
+    pub fn find(path: &Path) -> Result<Option<Self>> {
         let read = || -> std::io::Result<Option<Self>> {
             let file = std::fs::File::open(path)?;
             let mut bytes = Vec::with_capacity(4096);
@@ -39,13 +48,15 @@ impl Header {
             (&file).read_to_end(&mut bytes)?;
             Ok(Self::parse(&bytes))
         };
-        read()
-            .with_context(|| format!("while reading {}", path.display()))?
-            .ok_or_else(|| {
-                Failure::new(format!("{} is no age file.", path.display()))
-                    .hint("Restore it from git, or remove it and make it anew with `spinet secrets edit`.")
-                    .into()
-            })
+        let header = match read() {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            other => other.with_context(|| format!("while reading {}", path.display()))?,
+        };
+        header.map(Some).ok_or_else(|| {
+            Failure::new(format!("{} is no age file.", path.display()))
+                .hint("Restore it from git, or remove it and make it anew with `spinet secrets edit`.")
+                .into()
+        })
     }
 
     /// Reads a header from the start of a file; `None` if it is none, or not whole.

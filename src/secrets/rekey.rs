@@ -38,10 +38,9 @@ impl Plan {
         for name in names {
             let rule = rules.rule(name)?;
             let path = rules.path_of(name);
-            if !path.exists() {
+            let Some(header) = Header::find(&path)? else {
                 continue;
-            }
-            let header = Header::read(&path)?;
+            };
             if all || header.matches(&rule.recipients) != Some(true) {
                 let new = |r: &&Recipient| header.may_lack(r);
                 files.push(Stale {

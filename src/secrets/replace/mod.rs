@@ -125,13 +125,18 @@ impl Batch {
             let mut file = OpenOptions::new()
                 .write(true)
                 .create_new(true)
-                .mode(if meta.is_some() { 0o600 } else { 0o666 })
+                .mode(meta.as_ref().map_or(0o666, |meta| meta.mode() & 0o777))
                 .open(&entry.fresh)?;
             file.write_all(content)?;
             if let Some(meta) = meta {
-                // only root can give a file away; for anybody else it is the same owner already
-                let _ = std::os::unix::fs::fchown(&file, Some(meta.uid()), Some(meta.gid()));
-                file.set_permissions(Permissions::from_mode(meta.mode() & 0o7777))?;
+                let made = file.metadata()?;
+                if (made.uid(), made.gid()) != (meta.uid(), meta.gid()) {
+                    // only root can give a file away
+                    let _ = std::os::unix::fs::fchown(&file, Some(meta.uid()), Some(meta.gid()));
+                }
+                if made.mode() != meta.mode() {
+                    file.set_permissions(Permissions::from_mode(meta.mode() & 0o7777))?;
+                }
             }
             if self.systems.is_empty() {
                 file.sync_all()?;
