@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::header::Header;
+use super::header::{Found, Header};
 use super::{Recipient, Rules};
 
 /// How one file stands to its rule.
@@ -66,8 +66,11 @@ pub fn check(rules: &Rules) -> Result<Vec<(String, State)>> {
     let mut states: Vec<(String, State)> = rules
         .entries()
         .iter()
-        .map(|(name, rule)| (name.clone(), state(rules, name, &rule.recipients, &by_tag)))
-        .collect();
+        .map(|(name, rule)| {
+            let state = state(rules, name, &rule.recipients, &by_tag)?;
+            Ok((name.clone(), state))
+        })
+        .collect::<Result<_>>()?;
     states.extend(
         unruled(rules)?
             .into_iter()
@@ -81,18 +84,18 @@ fn state(
     name: &str,
     recipients: &[Recipient],
     by_tag: &BTreeMap<[u8; 4], &Recipient>,
-) -> State {
+) -> Result<State> {
     let path = rules.path_of(name);
-    let header = match Header::find(&path) {
-        Ok(Some(header)) => header,
-        Ok(None) => return State::Missing,
-        Err(_) => return State::Broken,
+    let header = match Found::at(&path)? {
+        Found::Header(header) => header,
+        Found::Nothing => return Ok(State::Missing),
+        Found::Other => return Ok(State::Broken),
     };
-    match header.matches(recipients) {
+    Ok(match header.matches(recipients) {
         Some(true) => State::Right,
         None => State::Unknown,
         Some(false) => stale(&header, recipients, by_tag),
-    }
+    })
 }
 
 fn stale(

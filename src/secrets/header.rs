@@ -26,6 +26,36 @@ pub struct Header {
     pub passphrase: bool,
 }
 
+/// What lies where an age file should be.
+#[derive(Debug)]
+pub enum Found {
+    Nothing,
+    /// Something else than an age file, or half of one.
+    Other,
+    Header(Header),
+}
+
+impl Found {
+    pub fn at(path: &Path) -> Result<Self> {
+        let read = || -> std::io::Result<Option<Header>> {
+            let file = std::fs::File::open(path)?;
+            let mut bytes = Vec::with_capacity(4096);
+            (&file).take(HEAD).read_to_end(&mut bytes)?;
+            if let Some(header) = Header::parse(&bytes) {
+                return Ok(Some(header));
+            }
+            (&file).read_to_end(&mut bytes)?;
+            Ok(Header::parse(&bytes))
+        };
+        match read() {
+            Ok(Some(header)) => Ok(Self::Header(header)),
+            Ok(None) => Ok(Self::Other),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Self::Nothing),
+            Err(e) => Err(e).with_context(|| format!("while reading {}", path.display())),
+        }
+    }
+}
+
 impl Header {
     /// Reads a file's header, armored or not, and no more of the file than that takes.
     pub fn read(path: &Path) -> Result<Self> {
@@ -38,25 +68,13 @@ impl Header {
 
     /// As [`Header::read`]; `None` when there is no file.
     pub fn find(path: &Path) -> Result<Option<Self>> {
-        let read = || -> std::io::Result<Option<Self>> {
-            let file = std::fs::File::open(path)?;
-            let mut bytes = Vec::with_capacity(4096);
-            (&file).take(HEAD).read_to_end(&mut bytes)?;
-            if let Some(header) = Self::parse(&bytes) {
-                return Ok(Some(header));
-            }
-            (&file).read_to_end(&mut bytes)?;
-            Ok(Self::parse(&bytes))
-        };
-        let header = match read() {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            other => other.with_context(|| format!("while reading {}", path.display()))?,
-        };
-        header.map(Some).ok_or_else(|| {
-            Failure::new(format!("{} is no age file.", path.display()))
+        match Found::at(path)? {
+            Found::Nothing => Ok(None),
+            Found::Header(header) => Ok(Some(header)),
+            Found::Other => Err(Failure::new(format!("{} is no age file.", path.display()))
                 .hint("Restore it from git, or remove it and make it anew with `spinet secrets edit`.")
-                .into()
-        })
+                .into()),
+        }
     }
 
     /// Reads a header from the start of a file; `None` if it is none, or not whole.

@@ -99,3 +99,14 @@ fn the_list_names_who_can_read_what() {
         .unwrap();
     assert_eq!(byrd["missing"], true);
 }
+
+#[test]
+fn a_file_that_cannot_be_read_is_no_drift_but_an_error() {
+    let Some(folder) = folder() else { return };
+    fs::remove_file(folder.path("right.age")).unwrap();
+    // root may read everything, but not a folder as a file
+    fs::create_dir(folder.path("right.age")).unwrap();
+    folder
+        .run(&["secrets", "check"])
+        .expect(1, &["while reading", "right.age"]);
+}
