@@ -246,8 +246,8 @@ fn secrets(story: &Story<'_>, needs: &Needs, rules: &Rules) -> Result<Vec<String
             return Err(
                 Failure::new(format!("{shown}, which {name} reads, does not exist."))
                     .hint(format!(
-                        "Make it: cd {} && agenix -e {rule}",
-                        rules.dir().display()
+                        "Make it: spinet secrets edit {}",
+                        process::quote(&rule)
                     ))
                     .into(),
             );
