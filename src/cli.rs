@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::privileged::Grant;
+
 /// Two commands for NixOS on a Raspberry Pi: a blank card becomes a trusted machine, and every later change reaches it.
 #[derive(Debug, Parser)]
 #[command(name = "spinet", version, max_term_width = 100)]
@@ -51,7 +53,7 @@ pub enum Command {
     Card(Card),
     /// The part of spinet that runs with rights; started by spinet itself
     #[command(hide = true)]
-    Privileged,
+    Privileged(Grant),
 }
 
 #[derive(Debug, Args)]
@@ -321,7 +323,7 @@ pub enum Card {
     List,
     /// Write an image to a card and verify it, nothing else
     Write {
-        /// An .img file, or a folder that holds one
+        /// An .img or .img.zst file, or a folder that holds one
         image: PathBuf,
         /// A device or a file
         card: PathBuf,

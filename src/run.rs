@@ -13,8 +13,8 @@ use crate::{bootstrap, commands, deploy, privileged};
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    if matches!(cli.command, Command::Privileged) {
-        return privileged::run_child();
+    if let Command::Privileged(grant) = cli.command {
+        return privileged::run_child(grant);
     }
     let ui = Ui::new(cli.global.yes, cli.global.verbose);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -67,6 +67,6 @@ async fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Host(command) => commands::host::run(command, global, ui).await,
         Command::Wifi(command) => commands::wifi::run(command, global).await,
         Command::Card(command) => commands::card::run(command, global, ui).await,
-        Command::Privileged => Ok(()),
+        Command::Privileged(_) => Ok(()),
     }
 }

@@ -5,17 +5,19 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::Story;
-use crate::cli::HostKey;
+use crate::card::disk::{self, Disk};
+use crate::cli::{Bootstrap, HostKey};
 use crate::enroll::{self, Enrollment};
 use crate::error::{Failure, Hint};
 use crate::fleet::Needs;
 use crate::host::key::HostKey as Key;
 use crate::host::key::fingerprint;
 use crate::host::known_hosts::{KnownHosts, bare};
-use crate::privileged::{CardInfo, CardRequest, Rights, needs_root};
+use crate::privileged::{CardChoice, CardInfo, Rights, needs_root};
 use crate::process::{self, Cmd};
 use crate::secrets::{Identities, Recipient, Rules, published, rekey};
 use crate::state::Pending;
+use crate::ui::{Ui, visible};
 use crate::wifi::{self, Profile};
 
 /// What the checks found, for the steps after them.
@@ -94,7 +96,7 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
         .any(|s| s.wifi && !story.flake.dir.join(&s.file).exists())
     {
         // the card is written, but the run that wrote it did not come to making this secret
-        let mut rights = Rights::start(needs_root(None, Some(&story.args.wifi_dir)))?;
+        let mut rights = Rights::start(None, needs_root(None, Some(&story.args.wifi_dir)))?;
         (None, Some(profile(story, &mut rights).await?))
     } else {
         (None, None)
@@ -276,31 +278,25 @@ fn file_name(path: &Path) -> String {
 /// Takes the rights, reads the wifi profile, and opens the card; all of it stays open until the card is written.
 async fn open(story: &Story<'_>, key: Option<Key>, replaces: Option<String>) -> Result<Writing> {
     let (args, ui) = (story.args, story.ui);
-    let Some(path) = args.card.clone() else {
-        return Err(no_card().await);
-    };
+    let (choice, sequence) = card(args, ui).await?;
     let root = needs_root(
-        Some(&path),
+        Some(&choice.path),
         (!args.no_wifi).then_some(args.wifi_dir.as_path()),
     );
-    let mut rights = Rights::start(root)?;
+    let mut rights = Rights::start(Some(&choice), root)?;
     let profile = if args.no_wifi {
         None
     } else {
         Some(profile(story, &mut rights).await?)
     };
-    let request = CardRequest {
-        path: path.clone(),
-        allow_fixed_disk: args.allow_fixed_disk,
-    };
-    let card = rights.open_card(&request).await?;
-    confirm(&card, ui)?;
+    let info = rights.open_card(sequence).await?;
+    confirm(&info, &mut rights, ui).await?;
     if args.host_key == HostKey::FirstBoot && replaces.is_some() {
         ui.detail("The key pinned until now is replaced once the new one is confirmed.");
     }
     Ok(Writing {
         rights,
-        path,
+        path: choice.path,
         profile,
         key,
         replaces,
@@ -320,32 +316,50 @@ async fn profile(story: &Story<'_>, rights: &mut Rights) -> Result<Profile> {
     Ok(profile)
 }
 
-async fn no_card() -> anyhow::Error {
-    let mut failure = Failure::usage("Which card? Name it with --card.");
-    if let Ok(disks) = crate::card::disk::list().await {
-        for disk in disks {
-            failure = failure.hint(match disk.refusal(false) {
-                None => format!("--card {}  {}", disk.path.display(), disk.describe()),
-                Some(why) => format!("not {}: {why}", disk.path.display()),
-            });
-        }
+/// The card that was named, or chosen from a list, and then the kernel's number of it.
+async fn card(args: &Bootstrap, ui: &Ui) -> Result<(CardChoice, Option<u64>)> {
+    let choice = |path: &Path, confirmed| CardChoice {
+        path: path.to_owned(),
+        allow_fixed_disk: args.allow_fixed_disk,
+        confirmed,
+    };
+    if let Some(path) = &args.card {
+        return Ok((choice(path, ui.assumes_yes()), None));
     }
-    failure
-        .hint("--card FILE.img writes the card into a file.")
-        .into()
+    let disks = disk::list().await?;
+    let (cards, others): (Vec<_>, Vec<_>) = disks
+        .iter()
+        .partition(|disk| disk.refusal(args.allow_fixed_disk).is_none());
+    let shown = |disk: &Disk| format!("{}  {}", disk.path.display(), disk.describe());
+    if cards.is_empty() || !ui.is_interactive() {
+        let mut failure = Failure::usage("Which card? Name it with --card.");
+        for card in cards {
+            failure = failure.hint(format!("--card {}", shown(card)));
+        }
+        for disk in others {
+            let why = disk.refusal(args.allow_fixed_disk).unwrap_or_default();
+            failure = failure.hint(format!("not {}: {why}", disk.path.display()));
+        }
+        return Err(failure
+            .hint("--card FILE.img writes the card into a file.")
+            .into());
+    }
+    let options: Vec<_> = cards.iter().map(|card| shown(card)).collect();
+    let chosen = ui.choose("Which card? Number:", &options, "--card")?;
+    match chosen.as_slice() {
+        // --yes is a yes to a card that was named with it
+        [one] => Ok((choice(&cards[*one].path, false), cards[*one].sequence)),
+        _ => Err(Failure::usage("One card, please; nothing was written.").into()),
+    }
 }
 
 /// Data on the card is lost: the user types the device's name, or gave it together with `--yes`.
-pub fn confirm(card: &CardInfo, ui: &crate::ui::Ui) -> Result<()> {
-    let path = card.path.display().to_string();
+pub async fn confirm(card: &CardInfo, rights: &mut Rights, ui: &Ui) -> Result<()> {
+    let path = visible(&card.path.display().to_string());
     ui.say(format!("  card: {path}, {}", card.describe));
-    if ui.assumes_yes() || card.blank_file {
+    if card.confirmed {
         return Ok(());
     }
     let question = format!("Everything on {path} will be lost. Type its name to go on:");
-    let answer = ui.ask(&question, "--yes")?;
-    if answer == path || Path::new(&answer).file_name() == card.path.file_name() {
-        return Ok(());
-    }
-    Err(Failure::new(format!("{path} was not confirmed; nothing was written.")).into())
+    rights.confirm_card(ui.ask(&question, "--yes")?).await
 }

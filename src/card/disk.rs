@@ -1,10 +1,12 @@
 //! The disks of this machine as `lsblk` tells them, and why each can or cannot be a card.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use super::uses::{self, Number};
 use crate::process::{self, Cmd};
 use crate::ui::{bytes, visible};
 
@@ -33,6 +35,12 @@ pub struct Disk {
     /// For MMC devices, what the kernel calls it: SD or MMC (soldered).
     #[serde(skip)]
     mmc: Option<String>,
+    /// What rests on it, as /proc and /sys tell.
+    #[serde(skip)]
+    used: Option<String>,
+    /// The kernel's number of this very card.
+    #[serde(skip)]
+    pub sequence: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +77,11 @@ async fn lsblk(path: Option<&Path>) -> Result<Vec<Disk>> {
             .ok()
             .map(|t| t.trim().to_owned())
             .filter(|t| t == "SD" || t == "MMC");
+        if let Ok(meta) = std::fs::metadata(&disk.path) {
+            let number = Number::from_raw(meta.rdev());
+            disk.sequence = number.sequence();
+            disk.used = uses::of(number);
+        }
     }
     disks.retain(|disk| disk.size > 0 || disk.kind != "loop");
     disks.sort_by_key(|disk| disk.size);
@@ -165,7 +178,8 @@ impl Disk {
             }
         }
         let member = self.fstype.as_deref().filter(|t| t.ends_with("_member"));
-        member.map(|t| format!("it belongs to a {}", t.trim_end_matches("_member")))
+        let member = member.map(|t| format!("it belongs to a {}", t.trim_end_matches("_member")));
+        member.or_else(|| self.used.clone())
     }
 }
 

@@ -15,7 +15,10 @@ pub struct Partition {
     pub bytes: Range<u64>,
 }
 
-/// The partitions of a boot record; `None` when there is none (a GPT's protective record counts as none).
+/// A GPT's protective entry: it stands for the whole disk, not for a partition.
+const PROTECTIVE: u8 = 0xee;
+
+/// The partitions of a boot record; `None` when there is none. Of a GPT nothing is told.
 pub fn parse(record: &[u8]) -> Option<Vec<Partition>> {
     if record.get(510..512)? != [0x55, 0xaa] {
         return None;
@@ -25,10 +28,7 @@ pub fn parse(record: &[u8]) -> Option<Vec<Partition>> {
     let mut partitions = Vec::new();
     for entry in record.get(446..510)?.chunks_exact(16) {
         let (kind, start, count) = (entry[4], number(&entry[8..12]), number(&entry[12..16]));
-        if kind == 0xee {
-            return None;
-        }
-        if kind != 0 && count != 0 {
+        if kind != 0 && kind != PROTECTIVE && count != 0 {
             partitions.push(Partition {
                 kind,
                 bytes: start * SECTOR..(start + count) * SECTOR,
@@ -53,9 +53,8 @@ mod tests {
             bytes: 39_845_888..39_846_912,
         };
         assert_eq!(parse(&record), Some(vec![expected]));
-        record[446 + 4] = 0xee;
-        record[446 + 12] = 1;
-        assert_eq!(parse(&record), None);
+        record[446 + 16 + 4] = PROTECTIVE;
+        assert_eq!(parse(&record), Some(vec![]));
     }
 
     #[test]

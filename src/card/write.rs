@@ -1,26 +1,28 @@
-//! Writing an image to a card so that it boots whole or not at all: the first block comes last, after everything
-//! else was written, read back and found right.
+//! Writing an image to a card so that it boots whole or not at all:
+//! 1. both ends of the card are zeroed, so that nothing of what was there boots or is found again;
+//! 2. everything but the first block is written;
+//! 3. all of it is read back, past the page cache, and compared with sums taken while writing;
+//! 4. this host's files are put into the root file system, read back and checked;
+//! 5. the first block is written, and read back.
 
-use std::fs::File;
 use std::io;
-use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::mpsc::sync_channel;
+use std::thread::{ScopedJoinHandle, scope};
 
-use anyhow::{Context, Result};
-use rustix::fs::{Advice, fadvise};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use super::buffer::Pool;
 use super::device::Device;
-use super::image::{ALIGN, Image};
+use super::image::Image;
 use super::seed::{self, SeedFile};
+use super::source::{self, ALIGN, Chunk, chunks, length};
+use super::sums::Sums;
 use crate::error::Failure;
 
-/// Bytes moved at once.
-const CHUNK: usize = 4 << 20;
-/// Chunks read ahead of the card.
+/// Chunks that wait between the reader and the writer.
 const AHEAD: usize = 3;
-/// Zeroed first at both ends, so that what was on the card cannot boot half overwritten.
+/// Zeroed first at both ends: the boot record, both partition tables of a GPT, and superblocks of RAID at the end.
 const ENDS: u64 = 1 << 20;
 
 /// What is being done to the card.
@@ -41,14 +43,17 @@ impl std::fmt::Display for Phase {
     }
 }
 
-/// Writes `image` to the card, verifies it, puts `files` into its root file system, and makes it bootable.
-/// `progress` is told phase, bytes done and bytes in all. After any error the card does not boot.
+/// Writes `image` to the card, verifies it, puts `files` into its root file system, and makes it bootable. Returns how
+/// many bytes were written.
+///
+/// `progress` is told phase, bytes done and bytes in all (a guess for compressed images), and says whether to go on.
+/// After any error from the first byte on the card does not boot.
 pub async fn write(
     device: &mut Device,
     image: &Image,
     files: &[SeedFile],
-    mut progress: impl FnMut(Phase, u64, u64),
-) -> Result<()> {
+    mut progress: impl FnMut(Phase, u64, u64) -> bool,
+) -> Result<u64> {
     device.make_room(image.size)?;
     if !files.is_empty() && image.root.is_none() {
         return Err(Failure::new(format!(
@@ -57,195 +62,173 @@ pub async fn write(
         ))
         .into());
     }
-    let shown = device.path.display().to_string();
-    zero_ends(device).with_context(|| format!("while erasing the boot block of {shown}"))?;
+    device.is_the_same()?;
+    zero_ends(device).map_err(|e| {
+        Failure::new(format!(
+            "{} could not be erased: {e}.",
+            device.path.display()
+        ))
+        .hint("Nothing else was written. Was the card pulled out, or is it write-protected?")
+    })?;
 
-    let direct = device.direct(true);
-    let written = each_chunk(image, direct, |at, chunk, done| {
-        put(device, at, chunk).map_err(|e| io_error(&e, &shown, at, "written"))?;
-        progress(Phase::Write, done, image.used());
-        Ok(())
-    });
-    device.direct(false);
-    written?;
-    device
-        .file
-        .sync_all()
-        .map_err(|e| io_error(&e, &shown, 0, "flushed"))?;
-
-    forget_cache(&device.file);
-    let direct = device.direct(true);
-    let mut buffer = Buffer::new();
-    let verified = each_chunk(image, direct, |at, chunk, done| {
-        let back = buffer.slice(chunk.len());
-        get(device, at, back).map_err(|e| io_error(&e, &shown, at, "read back"))?;
-        if let Some(bad) = (0..chunk.len()).find(|&i| back[i] != chunk[i]) {
-            return Err(Failure::new(format!("{shown} did not keep what was written: byte {} differs.", at + bad as u64))
-                .hint("The card is worn out, or a counterfeit with less room than it says: use another one.")
-                .into());
-        }
-        progress(Phase::Verify, done, image.used());
-        Ok(())
-    });
-    device.direct(false);
-    verified?;
-
+    let (sums, first) = write_all(device, image, &mut progress)?;
+    flush(device)?;
+    verify(device, &sums, &mut progress)?;
     if let (Some(root), false) = (&image.root, files.is_empty()) {
-        progress(Phase::Seed, 0, 0);
-        seed::seed(&device.file, root.start, files).await?;
+        keep_on(progress(Phase::Seed, 0, 0))?;
+        seed::seed(&device.file, root.bytes.start, files).await?;
     }
-    device
-        .file
-        .sync_all()
-        .map_err(|e| io_error(&e, &shown, 0, "flushed"))?;
-    boot_block(device, image).map_err(|e| io_error(&e, &shown, 0, "written"))
+    flush(device)?;
+    boot_block(device, &first).map_err(|e| broken(device, &e, 0, "written"))?;
+    Ok(sums.bytes() + first.len() as u64)
+}
+
+/// Returns the sums of what was written and the first block, which was not.
+fn write_all(
+    device: &Device,
+    image: &Image,
+    progress: &mut impl FnMut(Phase, u64, u64) -> bool,
+) -> Result<(Sums, Vec<u8>)> {
+    let (mut sums, mut first) = (Sums::default(), Vec::new());
+    let direct = device.direct_while();
+    let pool = Pool::default();
+    let (full, to_write) = sync_channel::<Chunk>(AHEAD);
+    scope(|scope| {
+        let empty = || pool.take();
+        // the channel's end goes with the thread
+        let reader =
+            scope.spawn(move || source::read(image, empty, |chunk| full.send(chunk).is_ok()));
+        for mut chunk in to_write {
+            for part in &chunk.parts {
+                let (mut at, mut bytes) = (
+                    chunk.at + part.start as u64,
+                    &chunk.buffer.bytes()[part.clone()],
+                );
+                if at == 0 {
+                    let (block, rest) = bytes.split_at(bytes.len().min(length(&(0..ALIGN))));
+                    first = block.to_vec();
+                    (at, bytes) = (ALIGN, rest);
+                }
+                if at + bytes.len() as u64 > device.room() {
+                    return Err(device.too_small(at + bytes.len() as u64));
+                }
+                sums.add(at, bytes);
+                direct
+                    .put(at, bytes)
+                    .map_err(|e| broken(device, &e, at, "written"))?;
+            }
+            pool.give_back(chunk.buffer);
+            keep_on(progress(
+                Phase::Write,
+                sums.bytes(),
+                image.expected().max(sums.bytes()),
+            ))?;
+        }
+        joined(reader)
+    })?;
+    Ok((sums, first))
+}
+
+/// Reads back everything that was written.
+fn verify(
+    device: &Device,
+    sums: &Sums,
+    progress: &mut impl FnMut(Phase, u64, u64) -> bool,
+) -> Result<()> {
+    device.forget_cache();
+    let direct = device.direct_while();
+    let pool = Pool::default();
+    let (full, to_compare) = sync_channel(AHEAD);
+    let mut done = 0;
+    scope(|scope| {
+        let (pool, direct) = (&pool, &direct);
+        let reader = scope.spawn(move || {
+            for range in chunks(sums.ranges()) {
+                let mut buffer = pool.take();
+                let read = direct.get(range.start, &mut buffer.bytes()[..length(&range)]);
+                read.map_err(|e| broken(device, &e, range.start, "read back"))?;
+                if full.send((range, buffer)).is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        let mut compare = sums.compare();
+        for (range, mut buffer) in to_compare {
+            if let Some(bad) = compare.first_bad(&buffer.bytes()[..length(&range)]) {
+                return Err(Failure::new(format!(
+                    "{} did not keep what was written: something in the {ALIGN} bytes from byte {} differs.",
+                    device.path.display(),
+                    range.start + bad
+                ))
+                .hint("It does not boot now. The card is worn out, or a counterfeit with less room than it says: use another one.")
+                .into());
+            }
+            pool.give_back(buffer);
+            done += range.end - range.start;
+            keep_on(progress(Phase::Verify, done, sums.bytes()))?;
+        }
+        joined(reader)
+    })
+}
+
+fn joined(thread: ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
+    match thread.join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
 }
 
 fn zero_ends(device: &Device) -> io::Result<()> {
-    let zeros = vec![0; usize::try_from(ENDS.min(device.size)).unwrap_or(0)];
-    device.file.write_all_at(&zeros, 0)?;
-    device
-        .file
-        .write_all_at(&zeros, device.size - zeros.len() as u64)?;
-    device.file.sync_all()
+    let zeros = vec![0; length(&(0..ENDS.min(device.size)))];
+    device.write_through(0, &zeros)?;
+    device.write_through(device.size - zeros.len() as u64, &zeros)
+}
+
+fn flush(device: &Device) -> Result<()> {
+    device.file.sync_all().map_err(|e| {
+        Failure::new(format!(
+            "{} could not be flushed: {e}.",
+            device.path.display()
+        ))
+        .hint(AGAIN)
+        .into()
+    })
 }
 
 /// The one write that makes the card boot.
-fn boot_block(device: &Device, image: &Image) -> io::Result<()> {
-    let mut block = vec![0; usize::try_from(ALIGN.min(image.size)).unwrap_or(0)];
-    image.file.read_exact_at(&mut block, 0)?;
-    device.file.write_all_at(&block, 0)?;
-    device.file.sync_all()?;
-    forget_cache(&device.file);
+fn boot_block(device: &Device, block: &[u8]) -> io::Result<()> {
+    device.write_through(0, block)?;
+    device.forget_cache();
     let mut back = vec![0; block.len()];
-    device.file.read_exact_at(&mut back, 0)?;
+    std::os::unix::fs::FileExt::read_exact_at(&device.file, &mut back, 0)?;
     if back == block {
-        Ok(())
-    } else {
-        Err(io::Error::other("the boot block reads back differently"))
+        return Ok(());
     }
+    // it must not boot after an error
+    device.write_through(0, &vec![0; block.len()])?;
+    Err(io::Error::other("the boot block reads back differently"))
 }
 
-fn forget_cache(file: &File) {
-    // without it a file's verification reads memory; direct access already goes past the cache
-    let _ = fadvise(file, 0, None, Advice::DontNeed);
+fn keep_on(yes: bool) -> Result<()> {
+    if yes {
+        return Ok(());
+    }
+    Err(Failure::new("The writing was stopped.").hint(AGAIN).into())
 }
 
-/// Hands every chunk to be written to `each`, with its place on the card and the bytes done after it. The image is
-/// read ahead by a thread of its own. The first block is left out.
-fn each_chunk(
-    image: &Image,
-    direct: bool,
-    mut each: impl FnMut(u64, &[u8], u64) -> Result<()>,
-) -> Result<()> {
-    let (full, to_use) = sync_channel::<io::Result<(u64, Buffer, usize)>>(AHEAD);
-    let (empty, to_fill) = sync_channel::<Buffer>(AHEAD + 2);
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            for chunk in chunks(&image.ranges) {
-                let mut buffer = to_fill.try_recv().unwrap_or_else(|_| Buffer::new());
-                let length = usize::try_from(chunk.end - chunk.start).unwrap_or(CHUNK);
-                let read = image.file.read_exact_at(buffer.slice(length), chunk.start);
-                let failed = read.is_err();
-                if full
-                    .send(read.map(|()| (chunk.start, buffer, length)))
-                    .is_err()
-                    || failed
-                {
-                    return;
-                }
-            }
-        });
-        let mut done = 0;
-        for message in to_use {
-            let (at, mut buffer, length) =
-                message.with_context(|| format!("while reading {}", image.path.display()))?;
-            done += length as u64;
-            let (mut at, mut chunk) = (at, &buffer.slice(length)[..]);
-            if at == 0 {
-                let skipped = chunk.len().min(usize::try_from(ALIGN).unwrap_or(0));
-                (at, chunk) = (ALIGN, &chunk[skipped..]);
-            }
-            // the last bytes of an image of odd size cannot go direct
-            let whole = if direct {
-                chunk.len() / 4096 * 4096
-            } else {
-                chunk.len()
-            };
-            for (at, part) in [(at, &chunk[..whole]), (at + whole as u64, &chunk[whole..])] {
-                if !part.is_empty() {
-                    each(at, part, done)?;
-                }
-            }
-            let _ = empty.try_send(buffer);
+const AGAIN: &str = "The card does not boot now; write it again.";
+
+fn broken(device: &Device, error: &io::Error, at: u64, what: &str) -> anyhow::Error {
+    let failure = Failure::new(format!(
+        "{} could not be {what} at byte {at}: {error}.",
+        device.path.display()
+    ));
+    let failure = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            failure.hint("There is no room for it where the card file lies.")
         }
-        Ok(())
-    })
-}
-
-fn chunks(ranges: &[Range<u64>]) -> impl Iterator<Item = Range<u64>> {
-    let chunk = CHUNK as u64;
-    ranges.iter().flat_map(move |range| {
-        (range.start..range.end)
-            .step_by(CHUNK)
-            .map(move |at| at..(at + chunk).min(range.end))
-    })
-}
-
-fn put(device: &Device, at: u64, bytes: &[u8]) -> io::Result<()> {
-    unless_direct_is_refused(device, || device.file.write_all_at(bytes, at))
-}
-
-fn get(device: &Device, at: u64, bytes: &mut [u8]) -> io::Result<()> {
-    match device.file.read_exact_at(bytes, at) {
-        Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
-            device.direct(false);
-            device.file.read_exact_at(bytes, at)
-        }
-        done => done,
-    }
-}
-
-/// Some file systems take the flag and refuse the access: the page cache then, and the sync at the end.
-fn unless_direct_is_refused(
-    device: &Device,
-    access: impl Fn() -> io::Result<()>,
-) -> io::Result<()> {
-    match access() {
-        Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
-            device.direct(false);
-            access()
-        }
-        done => done,
-    }
-}
-
-fn io_error(error: &io::Error, card: &str, at: u64, what: &str) -> anyhow::Error {
-    let failure = Failure::new(format!("{card} could not be {what} at byte {at}: {error}."));
-    match error.kind() {
-        io::ErrorKind::StorageFull => {
-            failure.hint("There is no room left where the card file lies.")
-        }
-        _ => failure
-            .hint("The card was pulled out, or is failing. It does not boot now; write it again."),
-    }
-    .into()
-}
-
-/// Memory aligned for direct access.
-struct Buffer {
-    memory: Vec<u8>,
-}
-
-impl Buffer {
-    fn new() -> Self {
-        Self {
-            memory: vec![0; CHUNK + 4096],
-        }
-    }
-
-    fn slice(&mut self, length: usize) -> &mut [u8] {
-        let skip = self.memory.as_ptr().align_offset(4096).min(4096);
-        &mut self.memory[skip..skip + length]
-    }
+        _ => failure.hint("The card was pulled out, or is failing."),
+    };
+    failure.hint(AGAIN).into()
 }

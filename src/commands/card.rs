@@ -6,7 +6,8 @@ use anyhow::Result;
 
 use crate::card::disk;
 use crate::cli::{Card, Global};
-use crate::privileged::{CardRequest, Rights, needs_root};
+use crate::error::Exit;
+use crate::privileged::{CardChoice, Rights, needs_root};
 use crate::ui::{Ui, bytes};
 
 pub async fn run(command: &Card, global: &Global, ui: &Ui) -> Result<()> {
@@ -47,13 +48,21 @@ async fn list(global: &Global) -> Result<()> {
 }
 
 async fn write(image: &Path, card: &Path, allow_fixed_disk: bool, ui: &Ui) -> Result<()> {
-    let mut rights = Rights::start(needs_root(Some(card), None))?;
-    let request = CardRequest {
+    let choice = CardChoice {
         path: card.to_owned(),
         allow_fixed_disk,
+        confirmed: ui.assumes_yes(),
     };
-    let info = rights.open_card(&request).await?;
-    crate::bootstrap::confirm(&info, ui)?;
+    let mut rights = Rights::start(Some(&choice), needs_root(Some(card), None))?;
+    let info = rights.open_card(None).await?;
+    crate::bootstrap::confirm(&info, &mut rights, ui).await?;
+    ui.if_stopped(
+        format!(
+            "The card {} does not boot now; write it again.",
+            card.display()
+        ),
+        Exit::Failed,
+    );
     let written = rights
         .write(image, Vec::new(), |phase, done, total| {
             ui.progress(&phase.to_string(), done, total);

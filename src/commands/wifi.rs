@@ -8,7 +8,7 @@ use crate::wifi::{Profile, Security};
 
 pub async fn run(command: &Wifi, global: &Global) -> Result<()> {
     let Wifi::List { wifi_dir } = command;
-    let mut rights = Rights::start(needs_root(None, Some(wifi_dir)))?;
+    let mut rights = Rights::start(None, needs_root(None, Some(wifi_dir)))?;
     let mut rows = Vec::new();
     for (name, content) in rights.wifi_profiles(wifi_dir).await? {
         match Profile::from_iwd(&name, &content) {

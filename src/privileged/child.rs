@@ -1,47 +1,56 @@
 //! The child's side: one request after the other until its standard input ends. A card that is not finished then
 //! stays without a boot block.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use rustix::fs::OFlags;
+use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
-use super::{CardInfo, Reply, Request, Written};
-use crate::card::device::Device;
+use super::{CardInfo, Grant, Reply, Request, SeedFile, Written};
+use crate::card::device::{CardRequest, Device};
 use crate::card::image::Image;
 use crate::card::write;
 use crate::error::{Failure, parts};
 
 /// No wifi profile is larger; enterprise ones carry certificates.
 const PROFILE: u64 = 256 * 1024;
+/// No request is longer: the files for a card are keys and profiles.
+const REQUEST: u64 = 8 << 20;
 
 /// `spinet privileged`
-pub fn run_child() -> ExitCode {
+pub fn run_child(grant: Grant) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let Ok(runtime) = runtime else {
         return ExitCode::FAILURE;
     };
-    let mut card = None;
-    let mut line = Zeroizing::new(String::new());
-    let mut input = std::io::stdin().lock();
-    while input.read_line(&mut line).is_ok_and(|n| n > 0) {
-        let reply = match serde_json::from_str(&line) {
+    // An interrupt typed at the terminal reaches this process as well. It is for the parent to say what it means: when
+    // the parent goes, so does standard input.
+    let _interrupts = runtime.block_on(async { signal(SignalKind::interrupt()) });
+    let gone = Arc::new(AtomicBool::new(false));
+    let requests = listen(gone.clone());
+    let mut child = Child {
+        grant,
+        card: Card::Closed,
+        gone,
+    };
+    for line in requests {
+        let reply = match serde_json::from_slice(&line) {
             Ok(request) => runtime
-                .block_on(answer(request, &mut card))
+                .block_on(child.answer(request))
                 .unwrap_or_else(|e| failed(&e)),
-            Err(_) => failed(
-                &Failure::new("The process with rights was asked for something it does not know.")
-                    .into(),
-            ),
+            Err(_) => failed(&refusal("was asked for something it does not know")),
         };
-        line = Zeroizing::new(String::new());
         if !send(&reply) {
             break;
         }
@@ -49,39 +58,121 @@ pub fn run_child() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn answer(request: Request, card: &mut Option<Device>) -> Result<Reply> {
-    match request {
-        Request::WifiProfiles(dir) => Ok(Reply::Profiles(profiles(&dir)?)),
-        Request::Open(wanted) => {
-            let device = Device::open(&wanted.path, wanted.allow_fixed_disk).await?;
-            let info = CardInfo {
-                path: wanted.path,
-                describe: device.describe.clone(),
-                blank_file: device.blank,
-            };
-            *card = Some(device);
-            Ok(Reply::Card(info))
+/// Hands over line after line of standard input; at its end, or at a line that no parent of ours sends, `gone` is set.
+fn listen(gone: Arc<AtomicBool>) -> Receiver<Zeroizing<Vec<u8>>> {
+    let (lines, requests) = channel();
+    std::thread::spawn(move || {
+        let mut input = std::io::stdin().lock();
+        loop {
+            let mut line = Zeroizing::new(Vec::new());
+            let read = input.by_ref().take(REQUEST).read_until(b'\n', &mut line);
+            if read.is_err() || line.last() != Some(&b'\n') || lines.send(line).is_err() {
+                gone.store(true, Ordering::Relaxed);
+                return;
+            }
         }
-        Request::Write { image, files } => {
-            let mut device = card.take().context("No card is open.")?;
-            let image = Image::open(&image)?;
-            let start = Instant::now();
-            let mut last = (None, 0);
-            write::write(&mut device, &image, &files, |phase, done, total| {
-                // one message for each percent is enough for any display
-                let percent = done * 100 / total.max(1);
-                if last != (Some(phase), percent) {
-                    last = (Some(phase), percent);
-                    send(&Reply::Progress(phase, done, total));
-                }
-            })
-            .await?;
-            Ok(Reply::Written(Written {
-                bytes: image.used(),
-                seconds: start.elapsed().as_secs_f64(),
-            }))
+    });
+    requests
+}
+
+struct Child {
+    grant: Grant,
+    card: Card,
+    /// Nobody listens any more.
+    gone: Arc<AtomicBool>,
+}
+
+enum Card {
+    Closed,
+    Open(Device),
+    Confirmed(Device),
+    /// One card is written in a child's life.
+    Done,
+}
+
+impl Child {
+    async fn answer(&mut self, request: Request) -> Result<Reply> {
+        match request {
+            Request::WifiProfiles(dir) => Ok(Reply::Profiles(profiles(&dir)?)),
+            Request::Open { sequence } => self.open(sequence).await.map(Reply::Card),
+            Request::Confirm(typed) => {
+                self.confirm(&typed)?;
+                Ok(Reply::Confirmed)
+            }
+            Request::Write { image, files } => self.write(&image, &files).await.map(Reply::Written),
         }
     }
+
+    async fn open(&mut self, sequence: Option<u64>) -> Result<CardInfo> {
+        let (Card::Closed, Some(path)) = (&self.card, &self.grant.card) else {
+            return Err(refusal("was asked to open a card it was not started for"));
+        };
+        let request = CardRequest {
+            path: path.clone(),
+            allow_fixed_disk: self.grant.allow_fixed_disk,
+            sequence,
+        };
+        let device = Device::open(&request, &self.grant.user).await?;
+        let info = CardInfo {
+            path: request.path,
+            describe: device.describe.clone(),
+            confirmed: device.blank || self.grant.confirmed,
+        };
+        self.card = if info.confirmed {
+            Card::Confirmed(device)
+        } else {
+            Card::Open(device)
+        };
+        Ok(info)
+    }
+
+    fn confirm(&mut self, typed: &str) -> Result<()> {
+        match std::mem::replace(&mut self.card, Card::Done) {
+            Card::Open(device) if is_name_of(typed, &device.path) => {
+                self.card = Card::Confirmed(device);
+                Ok(())
+            }
+            Card::Open(device) => Err(Failure::new(format!(
+                "{} was not confirmed; nothing was written.",
+                device.path.display()
+            ))
+            .into()),
+            _ => Err(refusal("has no card to be confirmed")),
+        }
+    }
+
+    async fn write(&mut self, image: &Path, files: &[SeedFile]) -> Result<Written> {
+        let Card::Confirmed(mut device) = std::mem::replace(&mut self.card, Card::Done) else {
+            return Err(refusal("was asked to write a card that nobody confirmed"));
+        };
+        let image = self.grant.user.run(|| Image::open(image))??;
+        let start = Instant::now();
+        let mut last = None;
+        let bytes = write::write(&mut device, &image, files, |phase, done, total| {
+            // one message for each percent is enough for any display
+            let percent = done * 100 / total.max(1);
+            let shown =
+                last == Some((phase, percent)) || send(&Reply::Progress(phase, done, total));
+            last = Some((phase, percent));
+            shown && !self.gone.load(Ordering::Relaxed)
+        })
+        .await?;
+        Ok(Written {
+            bytes,
+            seconds: start.elapsed().as_secs_f64(),
+        })
+    }
+}
+
+/// The whole path, or its last part.
+fn is_name_of(typed: &str, path: &Path) -> bool {
+    !typed.is_empty()
+        && (Path::new(typed) == path || path.file_name().is_some_and(|name| name == typed))
+}
+
+/// Only a parent that is not ours, or not itself any more, meets these.
+fn refusal(what: &str) -> anyhow::Error {
+    Failure::new(format!("The process with rights {what}.")).into()
 }
 
 fn profiles(dir: &Path) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
@@ -112,7 +203,8 @@ fn profiles(dir: &Path) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
             continue;
         }
         let mut content = Zeroizing::new(Vec::new());
-        std::io::Read::read_to_end(&mut std::io::Read::take(file, PROFILE), &mut content)
+        file.take(PROFILE)
+            .read_to_end(&mut content)
             .with_context(|| format!("while reading {}", crate::ui::visible(&name)))?;
         // iwd touches a profile whenever it joins its network
         found.push((

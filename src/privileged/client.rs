@@ -1,19 +1,30 @@
 //! The parent's side.
 
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 use zeroize::Zeroizing;
 
-use super::{CardInfo, CardRequest, Phase, Reply, Request, SeedFile, Written};
+use super::{CardInfo, Phase, Reply, Request, SeedFile, Written};
+use crate::card::user::User;
 use crate::error::Failure;
 use crate::process::{self, Cmd};
 
 /// Ways to become root that ask on the terminal, in order of preference.
 const ELEVATORS: [&str; 3] = ["sudo", "run0", "doas"];
+
+/// The card that the user named or chose.
+#[derive(Debug, Clone)]
+pub struct CardChoice {
+    pub path: PathBuf,
+    /// `--allow-fixed-disk`
+    pub allow_fixed_disk: bool,
+    /// Named together with `--yes`: what is on it may be lost.
+    pub confirmed: bool,
+}
 
 /// A running child. Dropping it ends it; a card that is not finished then does not boot.
 pub struct Rights {
@@ -34,10 +45,11 @@ pub fn needs_root(card: Option<&Path>, wifi_dir: Option<&Path>) -> bool {
 }
 
 impl Rights {
-    /// Starts the child, as root if `root` says so: the one time the user is asked for a password.
-    pub fn start(root: bool) -> Result<Self> {
+    /// Starts the child, as root if `root` says so: the one time the user is asked for a password. `card` is the only
+    /// one it will open.
+    pub fn start(card: Option<&CardChoice>, root: bool) -> Result<Self> {
         let own = std::env::current_exe().context("while looking for spinet's own program")?;
-        let cmd = if root {
+        let mut cmd = if root {
             let Some(elevator) = ELEVATORS.into_iter().find(|e| process::find(e).is_some()) else {
                 return Err(Failure::new("Reading wifi profiles and writing disks needs root, and none of sudo, run0 and doas is here.")
                     .hint("Run the same command as root.")
@@ -47,7 +59,20 @@ impl Rights {
         } else {
             Cmd::new(own)
         };
-        let mut child = cmd.arg("privileged").spawn_piped()?;
+        cmd = cmd.args(["privileged", "--user", &User::own().to_string()]);
+        if let Some(card) = card {
+            cmd = cmd.arg("--card").arg(&card.path);
+            let flags = [
+                (card.allow_fixed_disk, "--allow-fixed-disk"),
+                (card.confirmed, "--confirmed"),
+            ];
+            cmd = cmd.args(
+                flags
+                    .into_iter()
+                    .filter_map(|(on, flag)| on.then_some(flag)),
+            );
+        }
+        let mut child = cmd.spawn_piped()?;
         let (input, output) = (child.stdin.take(), child.stdout.take());
         let input = input.context("The process with rights has no input.")?;
         let output = output.context("The process with rights has no output.")?;
@@ -69,13 +94,19 @@ impl Rights {
         }
     }
 
-    /// Opens the card for this run alone; it stays open until it is written.
-    pub async fn open_card(&mut self, request: &CardRequest) -> Result<CardInfo> {
-        match self
-            .ask(&Request::Open(request.clone()), |_, _, _| ())
-            .await?
-        {
+    /// Opens the card for this run alone; it stays open until it is written. `sequence`: the kernel's number of the card
+    /// that was chosen from a list.
+    pub async fn open_card(&mut self, sequence: Option<u64>) -> Result<CardInfo> {
+        match self.ask(&Request::Open { sequence }, |_, _, _| ()).await? {
             Reply::Card(info) => Ok(info),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Hands on what the user typed as the card's name; an error when it is not.
+    pub async fn confirm_card(&mut self, typed: String) -> Result<()> {
+        match self.ask(&Request::Confirm(typed), |_, _, _| ()).await? {
+            Reply::Confirmed => Ok(()),
             _ => Err(unexpected()),
         }
     }

@@ -1,26 +1,41 @@
 //! The one process with rights: it reads the wifi profiles and holds the card, and does nothing else.
 //! Started once, before the long build, and spoken to over its standard input and output: one JSON value a line,
 //! a closed set of messages. Secrets cross only here, and never an argument list.
+//!
+//! It is started for one card, named in its arguments, which is what sudo and its kind show, log and allow. From then on
+//! it does not trust its parent: no other card is opened, nothing is written before somebody typed the card's name, and
+//! images and card files are opened with the rights of the user, not its own.
 
 mod child;
 mod client;
 
 use std::path::PathBuf;
 
+use clap::Args;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use crate::card::seed::SeedFile;
+use crate::card::user::User;
 pub use crate::card::write::Phase;
 pub use child::run_child;
-pub use client::{Rights, needs_root};
+pub use client::{CardChoice, Rights, needs_root};
 
-/// The card to open.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct CardRequest {
-    pub path: PathBuf,
-    /// `--allow-fixed-disk`
-    pub allow_fixed_disk: bool,
+/// What the child may do, in its arguments.
+#[derive(Debug, Args)]
+pub struct Grant {
+    /// Whose rights count when images and card files are opened
+    #[arg(long, value_name = "UID:GID,GID..")]
+    user: User,
+    /// The one card it may write
+    #[arg(long)]
+    card: Option<PathBuf>,
+    /// The card may be a disk that does not look like one
+    #[arg(long)]
+    allow_fixed_disk: bool,
+    /// The user said yes to losing what is on the card
+    #[arg(long)]
+    confirmed: bool,
 }
 
 /// The card that was opened, for the user to confirm.
@@ -29,8 +44,8 @@ pub struct CardInfo {
     pub path: PathBuf,
     /// Model, size, bus, serial, and what is on it.
     pub describe: String,
-    /// A new or empty file: nothing is lost.
-    pub blank_file: bool,
+    /// Nothing is lost, or the user said yes to that already.
+    pub confirmed: bool,
 }
 
 /// A written card.
@@ -45,9 +60,11 @@ pub struct Written {
 enum Request {
     /// Every file of iwd's folder that could be a profile.
     WifiProfiles(PathBuf),
-    /// Opens a card and keeps it.
-    Open(CardRequest),
-    /// Writes the open card, and closes it.
+    /// Opens the card and keeps it. `sequence` is the kernel's number of the card that was chosen from a list.
+    Open { sequence: Option<u64> },
+    /// What the user typed when asked for the card's name.
+    Confirm(String),
+    /// Writes the open and confirmed card, and closes it.
     Write {
         image: PathBuf,
         files: Vec<SeedFile>,
@@ -60,6 +77,7 @@ enum Reply {
     /// File names and contents, the network joined last first.
     Profiles(Vec<(String, Zeroizing<Vec<u8>>)>),
     Card(CardInfo),
+    Confirmed,
     Progress(Phase, u64, u64),
     Written(Written),
     /// The whole error as it would be printed.
