@@ -27,7 +27,7 @@ pub async fn build(story: &Story<'_>) -> Result<PathBuf> {
 /// Writes the card. The pin is remembered before the first byte, so that a second run knows the key on the card.
 pub async fn write(
     story: &Story<'_>,
-    mut writing: Writing,
+    writing: Writing,
     image: &std::path::Path,
 ) -> Result<Pending> {
     let ui = story.ui;

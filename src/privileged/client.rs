@@ -28,7 +28,7 @@ pub struct CardChoice {
 
 /// A running child. Dropping it ends it; a card that is not finished then does not boot.
 pub struct Rights {
-    _child: Child,
+    child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
 }
@@ -77,7 +77,7 @@ impl Rights {
         let input = input.context("The process with rights has no input.")?;
         let output = output.context("The process with rights has no output.")?;
         Ok(Self {
-            _child: child,
+            child,
             input,
             output: BufReader::new(output).lines(),
         })
@@ -111,9 +111,10 @@ impl Rights {
         }
     }
 
-    /// Writes, verifies and seeds the open card, and closes it. `progress`: phase, bytes done, bytes in all.
+    /// Writes, verifies and seeds the open card, closes it, and ends the child. `progress`: phase, bytes done, bytes in
+    /// all.
     pub async fn write(
-        &mut self,
+        mut self,
         image: &Path,
         files: Vec<SeedFile>,
         progress: impl FnMut(Phase, u64, u64),
@@ -122,7 +123,14 @@ impl Rights {
             image: image.to_owned(),
             files,
         };
-        match self.ask(&request, progress).await? {
+        let reply = self.ask(&request, progress).await?;
+        // nobody else has the card open when this returns
+        drop(self.input);
+        self.child
+            .wait()
+            .await
+            .context("while waiting for the process with rights")?;
+        match reply {
             Reply::Written(written) => Ok(written),
             _ => Err(unexpected()),
         }
