@@ -84,9 +84,10 @@ impl Device {
             .path
             .canonicalize()
             .with_context(|| format!("while looking at {shown}"))?;
-        let disk = disk::at(&path)
-            .await?
-            .with_context(|| format!("lsblk does not know {shown}."))?;
+        let disk = disk::at(&path).await?.ok_or_else(|| {
+            Failure::new(format!("There is no card in {shown}."))
+                .hint("`spinet card list` shows what is there.")
+        })?;
         let refuse = |why: String| -> Failure {
             Failure::new(format!("{shown} is not written: {why}"))
                 .hint("`spinet card list` shows which disks could be a card.")

@@ -55,7 +55,7 @@ pub async fn list() -> Result<Vec<Disk>> {
     lsblk(None).await
 }
 
-/// The disk at `path`, whatever name it goes by.
+/// The disk at `path`, whatever name it goes by; `None` when no card is in it.
 pub async fn at(path: &Path) -> Result<Option<Disk>> {
     Ok(lsblk(Some(path)).await?.pop())
 }
@@ -67,8 +67,16 @@ async fn lsblk(path: Option<&Path>) -> Result<Vec<Disk>> {
     if let Some(path) = path {
         cmd = cmd.arg(path);
     }
+    let output = cmd.output().await?;
+    // none of the devices named was found, or has a medium in it
+    if path.is_some() && output.status.code() == Some(32) {
+        return Ok(Vec::new());
+    }
+    if !output.status.success() {
+        return Err(cmd.failed(&output));
+    }
     let listing: Listing =
-        serde_json::from_str(&cmd.text().await?).context("while reading what lsblk printed")?;
+        serde_json::from_slice(&output.stdout).context("while reading what lsblk printed")?;
     let mut disks = listing.blockdevices;
     for disk in &mut disks {
         let name = disk.path.file_name().unwrap_or_default();

@@ -63,13 +63,7 @@ pub async fn write(
         .into());
     }
     device.is_the_same()?;
-    zero_ends(device).map_err(|e| {
-        Failure::new(format!(
-            "{} could not be erased: {e}.",
-            device.path.display()
-        ))
-        .hint("Nothing else was written. Was the card pulled out, or is it write-protected?")
-    })?;
+    zero_ends(device).map_err(|e| broken(device, &e, "could not be erased"))?;
 
     let (sums, first) = write_all(device, image, &mut progress)?;
     flush(device)?;
@@ -79,7 +73,7 @@ pub async fn write(
         seed::seed(&device.file, root.bytes.start, files).await?;
     }
     flush(device)?;
-    boot_block(device, &first).map_err(|e| broken(device, &e, 0, "written"))?;
+    boot_block(device, &first).map_err(|e| broken(device, &e, "did not take its boot block"))?;
     Ok(sums.bytes() + first.len() as u64)
 }
 
@@ -113,9 +107,9 @@ fn write_all(
                     return Err(device.too_small(at + bytes.len() as u64));
                 }
                 sums.add(at, bytes);
-                direct
-                    .put(at, bytes)
-                    .map_err(|e| broken(device, &e, at, "written"))?;
+                direct.put(at, bytes).map_err(|e| {
+                    broken(device, &e, &format!("could not be written at byte {at}"))
+                })?;
             }
             pool.give_back(chunk.buffer);
             keep_on(progress(
@@ -146,7 +140,13 @@ fn verify(
             for range in chunks(sums.ranges()) {
                 let mut buffer = pool.take();
                 let read = direct.get(range.start, &mut buffer.bytes()[..length(&range)]);
-                read.map_err(|e| broken(device, &e, range.start, "read back"))?;
+                read.map_err(|e| {
+                    broken(
+                        device,
+                        &e,
+                        &format!("could not be read back at byte {}", range.start),
+                    )
+                })?;
                 if full.send((range, buffer)).is_err() {
                     break;
                 }
@@ -186,14 +186,10 @@ fn zero_ends(device: &Device) -> io::Result<()> {
 }
 
 fn flush(device: &Device) -> Result<()> {
-    device.file.sync_all().map_err(|e| {
-        Failure::new(format!(
-            "{} could not be flushed: {e}.",
-            device.path.display()
-        ))
-        .hint(AGAIN)
-        .into()
-    })
+    device
+        .file
+        .sync_all()
+        .map_err(|e| broken(device, &e, "could not be flushed"))
 }
 
 /// The one write that makes the card boot.
@@ -219,16 +215,15 @@ fn keep_on(yes: bool) -> Result<()> {
 
 const AGAIN: &str = "The card does not boot now; write it again.";
 
-fn broken(device: &Device, error: &io::Error, at: u64, what: &str) -> anyhow::Error {
-    let failure = Failure::new(format!(
-        "{} could not be {what} at byte {at}: {error}.",
-        device.path.display()
-    ));
+/// The error for a card that did not do what it was asked to.
+fn broken(device: &Device, error: &io::Error, what: &str) -> anyhow::Error {
+    let card = device.path.display();
+    let failure = Failure::new(format!("{card} {what}: {error}."));
     let failure = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             failure.hint("There is no room for it where the card file lies.")
         }
-        _ => failure.hint("The card was pulled out, or is failing."),
+        _ => failure.hint("The card was pulled out, is write-protected, or is failing."),
     };
     failure.hint(AGAIN).into()
 }
