@@ -7,17 +7,22 @@
 //! where they are on PATH. Processor time is what bash's `time` tells of a command and its children; the loop device's
 //! own is the kernel's and in nobody's figure.
 #![allow(
+    clippy::cast_precision_loss,
     clippy::expect_used,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a program for developers"
 )]
 
+#[path = "../measure/mod.rs"]
+mod measure;
 mod rig;
 
 use std::path::Path;
 use std::process::Command;
 
-use rig::{Cost, Rig, is_on_path, median};
+use measure::{Cost, is_on_path};
+use rig::{Rig, can_throttle, median, peak_memory};
 
 /// A way to get an image onto the card.
 struct Writer {
@@ -62,12 +67,12 @@ fn main() {
         );
     }
     ratio_of_compressed(&plain);
-    let peak = rig.peak_memory(&mut rig.spinet("card.img.zst"));
+    let peak = peak_memory(&mut rig.spinet("card.img.zst"));
     println!("peak memory of spinet, both processes, .zst: {peak:.0} MB (goal 100)\n");
     if options.rate == 0 {
         return;
     }
-    if !rig.can_throttle() {
+    if !can_throttle() {
         println!("no throttled table: no io cgroup to throttle with");
         return;
     }
@@ -101,7 +106,7 @@ fn table(rig: &Rig, options: &Options, rate: Option<u64>) -> Vec<(&'static str, 
     for _ in 0..options.rounds {
         for (writer, costs) in &mut rows {
             rig.dirty();
-            costs.push(rig.cost(&mut writer.command, rate.is_some()));
+            costs.push(rig.cost(&writer.command, rate.is_some()));
             if writer.writes {
                 rig.check(writer.name);
             }

@@ -10,17 +10,12 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::measure::{self, Cost};
+
 /// Where the root file system begins, as in nixpkgs' images.
 const ROOT: u64 = 38 << 20;
 /// How much of the root file system is filled, in percent.
 const FILLED: u64 = 39;
-
-/// Seconds of processor time and of the clock.
-#[derive(Clone, Copy)]
-pub struct Cost {
-    pub cpu: f64,
-    pub wall: f64,
-}
 
 pub struct Rig {
     dir: TempDir,
@@ -136,50 +131,10 @@ impl Rig {
     }
 
     /// Runs the command, which must succeed.
-    pub fn cost(&self, command: &mut Command, throttled: bool) -> Cost {
-        let report = self.path("cost");
-        let join = if throttled { "echo $$ >\"$1\" && " } else { "" };
-        let script = format!(
-            "{join}shift; exec 3>\"$0\"; TIMEFORMAT='%3U %3S %3R'; {{ time \"$@\" >&4 2>&4 3>&-; }} 4>\"$0.out\" 2>&3"
-        );
-        let mut bash = Command::new("bash");
-        bash.arg("-c")
-            .arg(script)
-            .arg(&report)
-            .arg(group().unwrap_or_default().join("cgroup.procs"));
-        bash.arg(command.get_program()).args(command.get_args());
-        let status = bash.stdin(Stdio::null()).status().unwrap();
-        let output = fs::read_to_string(self.path("cost.out")).unwrap_or_default();
-        assert!(status.success(), "{command:?}: {output}");
-        let text = fs::read_to_string(report).unwrap();
-        let times: Vec<f64> = text
-            .split_whitespace()
-            .map(|word| word.parse().unwrap())
-            .collect();
-        Cost {
-            cpu: times[0] + times[1],
-            wall: times[2],
-        }
-    }
-
-    /// The most memory that all processes of a command had at once, in MB.
-    pub fn peak_memory(&self, command: &mut Command) -> f64 {
-        let mut child = command
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut peak = 0;
-        while child.try_wait().unwrap().is_none() {
-            peak = peak.max(resident(child.id()));
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        f64::from(peak) / 1000.0
-    }
-
-    pub fn can_throttle(&self) -> bool {
-        group().is_some_and(|group| fs::create_dir_all(group).is_ok())
+    pub fn cost(&self, command: &Command, throttled: bool) -> Cost {
+        let processes = group().map(|group| group.join("cgroup.procs"));
+        let group = processes.filter(|_| throttled);
+        measure::cost(command, &self.path("cost"), group.as_deref())
     }
 
     /// Limits the card to so many MB/s in each direction.
@@ -276,6 +231,26 @@ fn dense(path: &Path) {
     assert!(status.unwrap().success());
 }
 
+/// The most memory that all processes of a command had at once, in MB.
+pub fn peak_memory(command: &mut Command) -> f64 {
+    let mut child = command
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        peak = peak.max(resident(child.id()));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    f64::from(peak) / 1000.0
+}
+
+pub fn can_throttle() -> bool {
+    group().is_some_and(|group| fs::create_dir_all(group).is_ok())
+}
+
 /// The cgroup the throttled commands run in (cgroup v1: direct and synchronous writes are counted to their writer).
 fn group() -> Option<PathBuf> {
     let base = Path::new("/sys/fs/cgroup/blkio");
@@ -314,9 +289,4 @@ pub fn median(costs: &[Cost]) -> Cost {
         cpu: of(|cost| cost.cpu),
         wall: of(|cost| cost.wall),
     }
-}
-
-pub fn is_on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }

@@ -9,15 +9,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::measure::{self, Cost};
+
 /// How often each command is run.
 pub const RUNS: usize = 5;
-
-/// Seconds of processor time and of the clock.
-#[derive(Clone, Copy)]
-pub struct Cost {
-    pub cpu: f64,
-    pub wall: f64,
-}
 
 /// A plain agenix folder of `files` secrets of 64 bytes, each for the user and the same other people.
 pub struct Folder {
@@ -137,40 +132,7 @@ impl Folder {
 
     /// Runs the command, which must succeed.
     pub fn cost(&self, command: &mut Command) -> Cost {
-        let report = self.path("../cost");
-        let mut bash = Command::new("bash");
-        bash.args([
-            "-c",
-            "exec 3>\"$0\"; TIMEFORMAT='%3U %3S %3R'; { time \"$@\" 2>&4 3>&-; } 4>&2 2>&3",
-        ]);
-        bash.arg(&report)
-            .arg(command.get_program())
-            .args(command.get_args())
-            .stdin(Stdio::null());
-        if let Some(dir) = command.get_current_dir() {
-            bash.current_dir(dir);
-        }
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => bash.env(name, value),
-                None => bash.env_remove(name),
-            };
-        }
-        let output = bash.output().unwrap();
-        assert!(
-            output.status.success(),
-            "{command:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let text = fs::read_to_string(report).unwrap();
-        let times: Vec<f64> = text
-            .split_whitespace()
-            .map(|word| word.parse().unwrap())
-            .collect();
-        Cost {
-            cpu: times[0] + times[1],
-            wall: times[2],
-        }
+        measure::cost(command, &self.path("../cost"), None)
     }
 
     /// The most memory the process itself had, in MB; its children are nix.

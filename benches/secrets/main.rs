@@ -11,13 +11,16 @@
 )]
 
 mod folder;
+#[path = "../measure/mod.rs"]
+mod measure;
 
 use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use folder::{Cost, Folder, RUNS, encrypt, least};
+use folder::{Folder, RUNS, encrypt, least};
+use measure::{Cost, is_on_path};
 
 fn main() {
     let args: Vec<String> = std::env::args()
@@ -194,9 +197,4 @@ fn age_alone(folder: &Path) {
             .unwrap();
         assert!(!encrypt(&plain, &keys).is_empty());
     }
-}
-
-fn is_on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }

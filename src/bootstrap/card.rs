@@ -46,7 +46,7 @@ pub async fn write(
         ),
         Exit::Failed,
     );
-    let files = seed(story, &writing, &pending)?;
+    let files = seed(story, &writing, &pending, image)?;
     let written = writing
         .rights
         .write(image, files, |phase, done, total| {
@@ -66,7 +66,12 @@ pub async fn write(
 }
 
 /// The files that make a generic image this host's card.
-fn seed(story: &Story<'_>, writing: &Writing, pending: &Pending) -> Result<Vec<SeedFile>> {
+fn seed(
+    story: &Story<'_>,
+    writing: &Writing,
+    pending: &Pending,
+    image: &std::path::Path,
+) -> Result<Vec<SeedFile>> {
     let text = |s: String| Zeroizing::new(s.into_bytes());
     let name = &story.host.name;
     let mut files = vec![SeedFile::new(
@@ -96,6 +101,7 @@ fn seed(story: &Story<'_>, writing: &Writing, pending: &Pending) -> Result<Vec<S
         "attempt": pending.attempt,
         "host": name,
         "hostKey": pending.key,
+        "image": image,
         "spinet": env!("CARGO_PKG_VERSION"),
         "written": now()?,
     });

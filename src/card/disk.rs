@@ -80,11 +80,16 @@ async fn lsblk(path: Option<&Path>) -> Result<Vec<Disk>> {
     let mut disks = listing.blockdevices;
     for disk in &mut disks {
         let name = disk.path.file_name().unwrap_or_default();
-        let kind = Path::new("/sys/block").join(name).join("device/type");
-        disk.mmc = std::fs::read_to_string(kind)
-            .ok()
+        let device = Path::new("/sys/block").join(name).join("device");
+        let told = |file| std::fs::read_to_string(device.join(file)).ok();
+        disk.mmc = told("type")
             .map(|t| t.trim().to_owned())
             .filter(|t| t == "SD" || t == "MMC");
+        if disk.mmc.is_some() {
+            // such a card has no vendor or model that lsblk knows of
+            disk.model = disk.model.take().or_else(|| told("name"));
+            disk.serial = disk.serial.take().or_else(|| told("serial"));
+        }
         if let Ok(meta) = std::fs::metadata(&disk.path) {
             let number = Number::from_raw(meta.rdev());
             disk.sequence = number.sequence();
@@ -99,30 +104,47 @@ async fn lsblk(path: Option<&Path>) -> Result<Vec<Disk>> {
 impl Disk {
     /// Model, size, bus, serial and what is on it.
     pub fn describe(&self) -> String {
-        let known = |text: &Option<String>| {
-            text.as_deref()
-                .map(str::trim)
-                .filter(|t| !t.is_empty())
-                .map(visible)
-        };
         let mut parts = vec![
-            known(&self.model).unwrap_or_else(|| "unnamed".into()),
+            known(self.model.as_deref()).unwrap_or_else(|| "unnamed".into()),
             bytes(self.size),
         ];
-        parts.extend(self.mmc.clone().or_else(|| known(&self.tran)));
-        parts.extend(known(&self.serial).map(|s| format!("serial {s}")));
-        let content: Vec<_> = self
+        parts.extend(self.bus());
+        parts.extend(known(self.serial.as_deref()).map(|s| format!("serial {s}")));
+        parts.push(self.content());
+        parts.join(", ")
+    }
+
+    /// The same, for programs.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "path": self.path,
+            "model": known(self.model.as_deref()),
+            "size": self.size,
+            "bus": self.bus(),
+            "serial": known(self.serial.as_deref()),
+            "content": self.content(),
+            "refused": self.refusal(false),
+        })
+    }
+
+    fn bus(&self) -> Option<String> {
+        self.mmc.clone().or_else(|| known(self.tran.as_deref()))
+    }
+
+    fn content(&self) -> String {
+        let label = |d: &Disk| known(d.label.as_deref()).or_else(|| known(d.fstype.as_deref()));
+        let labels: Vec<_> = self
             .children
             .iter()
             .chain([self])
-            .filter_map(|d| known(&d.label).or_else(|| known(&d.fstype)))
+            .filter_map(label)
             .collect();
-        parts.push(if content.is_empty() {
-            "empty".into()
-        } else {
-            format!("holds {}", content.join(", "))
-        });
-        parts.join(", ")
+        match (labels.as_slice(), self.children.len()) {
+            ([], 0) => "nothing known on it".into(),
+            ([], 1) => "holds a partition".into(),
+            ([], count) => format!("holds {count} partitions"),
+            (labels, _) => format!("holds {}", labels.join(", ")),
+        }
     }
 
     /// Why this must not be written, in one sentence; `None` for a card.
@@ -189,6 +211,10 @@ impl Disk {
         let member = member.map(|t| format!("it belongs to a {}", t.trim_end_matches("_member")));
         member.or_else(|| self.used.clone())
     }
+}
+
+fn known(text: Option<&str>) -> Option<String> {
+    text.map(str::trim).filter(|t| !t.is_empty()).map(visible)
 }
 
 #[cfg(test)]

@@ -178,7 +178,8 @@ impl Map {
         if !self.table.whole() {
             return vec![within];
         }
-        let mut used = vec![size.max(within.start)..within.end];
+        let behind = size.max(within.start)..within.end;
+        let mut used = Vec::from([behind]);
         used.extend(
             self.metadata
                 .iter()
@@ -208,7 +209,8 @@ impl Map {
         let sup = &self.sup;
         let table_blocks = (sup.groups() * sup.descriptor).div_ceil(sup.block);
         // block 0 holds the boot sector when blocks are larger than 1 KiB, and the superblock behind it
-        let mut blocks = vec![0..sup.first + 1];
+        let boot = 0..sup.first + 1;
+        let mut blocks = Vec::from([boot]);
         let size = usize::try_from(sup.descriptor).unwrap_or(64);
         for (group, raw) in (0..sup.groups()).zip(self.table.bytes.chunks_exact(size)) {
             let start = sup.first + group * sup.blocks_per_group;

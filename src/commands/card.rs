@@ -24,17 +24,7 @@ pub async fn run(command: &Card, global: &Global, ui: &Ui) -> Result<()> {
 async fn list(global: &Global) -> Result<()> {
     let disks = disk::list().await?;
     if global.json {
-        let rows: Vec<_> = disks
-            .iter()
-            .map(|disk| {
-                serde_json::json!({
-                    "path": disk.path,
-                    "description": disk.describe(),
-                    "size": disk.size,
-                    "refused": disk.refusal(false),
-                })
-            })
-            .collect();
+        let rows: Vec<_> = disks.iter().map(disk::Disk::json).collect();
         println!("{}", serde_json::Value::from(rows));
         return Ok(());
     }

@@ -80,6 +80,11 @@ impl Ui {
             return;
         }
         let mut slot = self.inner.bar.borrow_mut();
+        // the next thing that is counted has a rate and a time left of its own
+        let begins_anew = |bar: &ProgressBar| total > 0 && bar.position() > done;
+        if let Some(old) = slot.take_if(|bar| begins_anew(bar)) {
+            old.finish_and_clear();
+        }
         let bar = slot.get_or_insert_with(|| {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
             let template = if total > 0 {
@@ -94,6 +99,9 @@ impl Ui {
             bar
         });
         bar.set_message(visible(label));
+        if total > 0 {
+            bar.set_length(total);
+        }
         bar.set_position(done);
     }
 
