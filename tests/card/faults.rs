@@ -45,11 +45,11 @@ fn wait_for_content(card: &Path, fill: u8) {
 
 /// Where a block of the content lies.
 fn find(card: &Path, fill: u8) -> Option<u64> {
-    let file = File::open(card).ok()?;
+    let card = File::open(card).ok()?;
     let mut block = [0; 4096];
-    (1..file.metadata().ok()?.len() >> 20)
+    (1..card.metadata().ok()?.len() >> 20)
         .map(|mib| mib << 20)
-        .find(|at| file.read_exact_at(&mut block, *at).is_ok() && block == [fill; 4096])
+        .find(|at| card.read_exact_at(&mut block, *at).is_ok() && block == [fill; 4096])
 }
 
 /// Whether all processes of a group end.
@@ -72,8 +72,8 @@ fn is_gone(group: u32) -> bool {
 fn killed_at_any_moment_a_reflashed_card_boots_the_new_system_or_nothing() {
     let dir = TempDir::new().unwrap();
     let (Some(old), Some(new)) = (
-        image(dir.path(), "old.img", 120, 1),
-        image(dir.path(), "new.img", 120, 2),
+        image(dir.path(), "old.img", 60, 1),
+        image(dir.path(), "new.img", 60, 2),
     ) else {
         return;
     };

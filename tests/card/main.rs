@@ -1,5 +1,10 @@
 //! The card as a whole program: the writer, its guards and the process with rights, on real loop devices and card files.
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
 
 mod faults;
 mod guards;
