@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, Command};
-use crate::error::{Failure, exit_of, render};
+use crate::error::{exit_of, render};
 use crate::ui::Ui;
 use crate::{bootstrap, commands, deploy, privileged};
 
@@ -52,10 +52,7 @@ async fn until_stopped(cli: &Cli, ui: &Ui) -> Result<()> {
         _ = terminate.recv() => {}
         _ = hangup.recv() => {}
     }
-    let (message, exit) = ui.stopped();
-    Err(Failure::new(format!("Stopped. {message}"))
-        .exit(exit)
-        .into())
+    Err(ui.stop().into())
 }
 
 async fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {

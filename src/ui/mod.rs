@@ -1,11 +1,12 @@
 //! What the user sees and is asked. Parts tell events to a [`Ui`]; they never print themselves.
 
+mod answer;
 mod plugin;
 mod snippet;
 mod text;
 
 use std::cell::{Cell, RefCell};
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -125,12 +126,13 @@ impl Ui {
         std::io::stderr()
             .flush()
             .context("while asking on the terminal")?;
-        let mut answer = String::new();
-        std::io::stdin()
-            .lock()
-            .read_line(&mut answer)
-            .context("while reading the answer")?;
-        Ok(answer.trim().to_owned())
+        match answer::line().context("while reading the answer")? {
+            Some(line) => Ok(line),
+            None => {
+                self.line("");
+                Err(self.stop().into())
+            }
+        }
     }
 
     /// Asks for a passphrase without showing it.
@@ -210,11 +212,12 @@ impl Ui {
         *self.inner.stop.borrow_mut() = Some((message.into(), exit));
     }
 
-    /// What a run that is stopped by a signal now leaves behind.
-    pub fn stopped(&self) -> (String, Exit) {
+    /// The error of a run that is stopped by a signal now: what it leaves behind.
+    pub fn stop(&self) -> Failure {
         self.progress_done();
         let stop = self.inner.stop.borrow_mut().take();
-        stop.unwrap_or_else(|| ("Nothing was changed.".into(), Exit::Failed))
+        let (message, exit) = stop.unwrap_or_else(|| ("Nothing was changed.".into(), Exit::Failed));
+        Failure::new(format!("Stopped. {message}")).exit(exit)
     }
 
     fn need_terminal(&self, question: &str, flag: &str) -> Result<()> {

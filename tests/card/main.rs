@@ -6,8 +6,13 @@
     reason = "tests"
 )]
 
+mod elevation;
 mod faults;
 mod guards;
+#[path = "../lab/mod.rs"]
+mod lab;
 mod privileged;
 mod rig;
+#[path = "../lab/terminal.rs"]
+mod terminal;
 mod write;

@@ -9,4 +9,5 @@ mod identities;
 mod killed;
 mod peers;
 mod rekey;
+#[path = "../lab/terminal.rs"]
 mod terminal;

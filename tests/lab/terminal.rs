@@ -1,5 +1,7 @@
 //! A person at a terminal: waits for a text, types an answer. The terminal is made by script(1).
 
+#![allow(dead_code, reason = "every test program uses its own part")]
+
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -84,9 +86,12 @@ impl Terminal {
     }
 
     pub fn answer(&mut self, text: &str) -> &mut Self {
-        self.keyboard
-            .write_all(format!("{text}\n").as_bytes())
-            .unwrap();
+        self.press(&format!("{text}\n"))
+    }
+
+    /// Without a new line: `\u{3}` is ^C.
+    pub fn press(&mut self, keys: &str) -> &mut Self {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
         self
     }
 
