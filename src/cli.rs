@@ -322,6 +322,9 @@ pub enum Card {
     /// Disks that could be a card, and why the others are refused
     List,
     /// Write an image to a card and verify it, nothing else
+    ///
+    /// Only the blocks that the image's own ext4 root file system uses are written; all else, and images without one,
+    /// whole. The first block comes last: a card that was not finished does not boot.
     Write {
         /// An .img or .img.zst file, or a folder that holds one
         image: PathBuf,
@@ -330,5 +333,8 @@ pub enum Card {
         /// Write a disk that is neither removable nor USB nor an SD card
         #[arg(long)]
         allow_fixed_disk: bool,
+        /// Print every step this would take and do none
+        #[arg(long)]
+        plan: bool,
     },
 }

@@ -1,6 +1,6 @@
 //! The disks of this machine as `lsblk` tells them, and why each can or cannot be a card.
 
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -58,6 +58,15 @@ pub async fn list() -> Result<Vec<Disk>> {
 /// The disk at `path`, whatever name it goes by; `None` when no card is in it.
 pub async fn at(path: &Path) -> Result<Option<Disk>> {
     Ok(lsblk(Some(path)).await?.pop())
+}
+
+/// The disk behind a card's path; `None` when that is a file, or not there.
+pub async fn of(card: &Path) -> Result<Option<Disk>> {
+    let is_device = |meta: std::fs::Metadata| meta.file_type().is_block_device();
+    match card.canonicalize() {
+        Ok(path) if path.metadata().is_ok_and(is_device) => at(&path).await,
+        _ => Ok(None),
+    }
 }
 
 async fn lsblk(path: Option<&Path>) -> Result<Vec<Disk>> {

@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::card::disk;
+use crate::card::image::Image;
 use crate::cli::{Card, Global};
-use crate::error::Exit;
+use crate::error::{Exit, Failure};
 use crate::privileged::{CardChoice, Rights, needs_root};
 use crate::ui::{Ui, bytes};
 
@@ -17,7 +18,13 @@ pub async fn run(command: &Card, global: &Global, ui: &Ui) -> Result<()> {
             image,
             card,
             allow_fixed_disk,
-        } => write(image, card, *allow_fixed_disk, ui).await,
+            plan,
+        } => {
+            if *plan {
+                return self::plan(image, card, *allow_fixed_disk, ui).await;
+            }
+            write(image, card, *allow_fixed_disk, ui).await
+        }
     }
 }
 
@@ -34,6 +41,29 @@ async fn list(global: &Global) -> Result<()> {
             .map_or("a card".into(), |why| format!("refused: {why}"));
         println!("{}\t{}\t{state}", disk.path.display(), disk.describe());
     }
+    Ok(())
+}
+
+async fn plan(image: &Path, card: &Path, allow_fixed_disk: bool, ui: &Ui) -> Result<()> {
+    let image = Image::open(image)?;
+    let shown = card.display();
+    let on_it = match disk::of(card).await? {
+        Some(disk) => {
+            if let Some(why) = disk.refusal(allow_fixed_disk) {
+                return Err(Failure::new(format!("{shown} would not be written: {why}")).into());
+            }
+            format!(", {}", disk.describe())
+        }
+        None => String::new(),
+    };
+    ui.say(format!("Erase {shown}{on_it}."));
+    ui.say(format!(
+        "Write {}: {}, of which about {} are in use.",
+        image.path.display(),
+        bytes(image.size),
+        bytes(image.expected())
+    ));
+    ui.say("Read it back and compare, then write its boot block.");
     Ok(())
 }
 

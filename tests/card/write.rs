@@ -8,7 +8,8 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::rig::{
-    DIRT, Loop, assert_failed, assert_written, boots, card, compressed, dirty, holds, image, write,
+    DIRT, Loop, assert_failed, assert_written, boots, card, compressed, dirty, holds, image,
+    is_untouched, messages, write, write_command,
 };
 
 /// How much of the card is still as it was before.
@@ -172,4 +173,22 @@ fn a_second_writing_replaces_the_first() {
         .read_exact_at(&mut back, 0)
         .unwrap();
     assert!(start == back);
+}
+
+#[test]
+fn a_plan_tells_and_does_nothing() {
+    let dir = TempDir::new().unwrap();
+    let Some(image) = image(dir.path(), "new.img", 30, 7) else {
+        return;
+    };
+    let file = dir.path().join("card");
+    let Some(device) = card(&file, 40) else {
+        return;
+    };
+    let output = write_command(&image, &device.0).arg("--plan").output();
+    let told = messages(&output.unwrap());
+    for words in [device.name(), "31.4 MB, of which about", "boot block"] {
+        assert!(told.contains(words), "{told}");
+    }
+    assert!(is_untouched(&file));
 }
