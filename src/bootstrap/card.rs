@@ -74,11 +74,10 @@ fn seed(
 ) -> Result<Vec<SeedFile>> {
     let text = |s: String| Zeroizing::new(s.into_bytes());
     let name = &story.host.name;
-    let mut files = vec![SeedFile::new(
-        "/etc/hostname",
-        0o644,
-        text(format!("{name}\n")),
-    )];
+    // the second one outlives the first deploy, after which /etc/hostname is the configuration's
+    let mut files: Vec<_> = ["/etc/hostname", "/var/lib/spinet/hostname"]
+        .map(|path| SeedFile::new(path, 0o644, text(format!("{name}\n"))))
+        .into();
     if let Some(key) = &writing.key {
         let private = Zeroizing::new(key.private()?.as_bytes().to_vec());
         files.push(SeedFile::new(
