@@ -126,13 +126,11 @@ impl Ui {
         std::io::stderr()
             .flush()
             .context("while asking on the terminal")?;
-        match answer::line().context("while reading the answer")? {
-            Some(line) => Ok(line),
-            None => {
-                self.line("");
-                Err(self.stop().into())
-            }
+        if let Some(line) = answer::line().context("while reading the answer")? {
+            return Ok(line);
         }
+        self.line("");
+        Err(self.stop().into())
     }
 
     /// Asks for a passphrase without showing it.
