@@ -59,10 +59,17 @@ impl Device {
     /// `by` opens files as the user would; disks are opened with all rights.
     pub async fn open(card: &CardRequest, by: &User) -> Result<Self> {
         let path = &card.path;
+        let among_devices = path.parent() == Some(Path::new("/dev"));
         match std::fs::metadata(path) {
             Ok(meta) if meta.file_type().is_block_device() => Self::open_disk(card).await,
+            Ok(meta) if meta.is_file() && among_devices => Err(Failure::new(format!(
+                "{} is an ordinary file where a device should be.",
+                path.display()
+            ))
+            .hint("Some program wrote to a device that was not there. Remove the file, it takes memory, and put the card in.")
+            .into()),
             Ok(meta) if meta.is_file() => by.run(|| Self::open_file(path))?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound && !path.starts_with("/dev") => {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !among_devices => {
                 by.run(|| Self::open_file(path))?
             }
             Err(e) => Err(

@@ -89,7 +89,7 @@ impl Ui {
         let bar = slot.get_or_insert_with(|| {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
             let template = if total > 0 {
-                "  {msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}"
+                "  {msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} left"
             } else {
                 "  {spinner} {wide_msg} {elapsed}"
             };

@@ -272,6 +272,12 @@ fn what_is_no_card_is_named() {
     assert_refused(&image, Path::new("/dev/null"), "neither a disk nor a file");
     assert_refused(&image, dir.path(), "neither a disk nor a file");
     assert_refused(&image, &dir.path().join("none/card.img"), "does not exist");
+    // what `dd of=/dev/sdx` leaves behind when there is no sdx
+    let left = Path::new("/dev/spinet-test-left");
+    std::fs::write(left, "").unwrap();
+    let output = write(&image, left);
+    std::fs::remove_file(left).unwrap();
+    assert_failed(&output, "an ordinary file where a device should be");
     let file = dir.path().join("card");
     let Some(device) = card(&file, 30) else {
         return;
