@@ -21,7 +21,8 @@ const TAIL: usize = 20;
 pub struct Cmd {
     program: OsString,
     args: Vec<OsString>,
-    env: Vec<(OsString, OsString)>,
+    /// None takes a variable away.
+    env: Vec<(OsString, Option<OsString>)>,
     dir: Option<PathBuf>,
     stdin: Input,
     timeout: Option<Duration>,
@@ -73,7 +74,14 @@ impl Cmd {
     #[must_use]
     pub fn env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.env
-            .push((key.as_ref().to_owned(), value.as_ref().to_owned()));
+            .push((key.as_ref().to_owned(), Some(value.as_ref().to_owned())));
+        self
+    }
+
+    /// Keeps a variable of this process from the command.
+    #[must_use]
+    pub fn without_env(mut self, key: impl AsRef<OsStr>) -> Self {
+        self.env.push((key.as_ref().to_owned(), None));
         self
     }
 
@@ -190,7 +198,12 @@ impl Cmd {
     fn prepare(&self) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(&self.program);
         command.args(&self.args).kill_on_drop(true);
-        command.envs(self.env.iter().map(|(k, v)| (k, v)));
+        for (key, value) in &self.env {
+            match value {
+                Some(value) => command.env(key, value),
+                None => command.env_remove(key),
+            };
+        }
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }

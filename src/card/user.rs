@@ -1,13 +1,18 @@
 //! The user on whose behalf files are opened by a process with more rights than the user has.
 
-use std::str::FromStr;
-
 use anyhow::{Context, Result};
 use rustix::fs::{Gid, Uid};
 use rustix::process::{getegid, geteuid, getgroups};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-/// User and groups, printed as `UID:GID,GID..`, the main group first.
+use crate::error::Failure;
+use crate::process::Cmd;
+
+/// What sudo and run0 (the user's number), and doas (the name), tell a program of who asked for it. They set it
+/// themselves, whatever the user had there.
+pub const ASKED_BY: [&str; 2] = ["SUDO_UID", "DOAS_USER"];
+
+/// User and groups, the main group first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     uid: Uid,
@@ -28,6 +33,33 @@ impl User {
             uid: geteuid(),
             groups,
         }
+    }
+
+    /// Who had this process started with more rights than their own; else who runs it.
+    pub async fn who_asked() -> Result<Self> {
+        match ASKED_BY.into_iter().find_map(std::env::var_os) {
+            Some(name) => Self::named(&name.to_string_lossy()).await,
+            None => Ok(Self::own()),
+        }
+    }
+
+    /// The user of a name or number, as `id` knows it.
+    async fn named(name: &str) -> Result<Self> {
+        let ask = async |option| Cmd::new("id").args([option, "--", name]).text().await;
+        let number = |text: &str| {
+            text.parse::<u32>().map_err(|_| {
+                Failure::new(format!(
+                    "`id` did not know the user {}.",
+                    crate::ui::visible(name)
+                ))
+            })
+        };
+        let uid = Uid::from_raw(number(&ask("-u").await?)?);
+        let groups: Result<Vec<_>, _> = ask("-G").await?.split_whitespace().map(number).collect();
+        Ok(Self {
+            uid,
+            groups: groups?.into_iter().map(Gid::from_raw).collect(),
+        })
     }
 
     /// Does `work` as this user: what the user cannot open, `work` cannot. In a thread of its own, because on Linux
@@ -59,43 +91,28 @@ impl User {
     }
 }
 
-impl std::fmt::Display for User {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let groups: Vec<_> = self.groups.iter().map(|g| g.as_raw().to_string()).collect();
-        write!(f, "{}:{}", self.uid.as_raw(), groups.join(","))
-    }
-}
-
-impl FromStr for User {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parse = || {
-            let (uid, groups) = text.split_once(':')?;
-            let groups: Option<_> = groups
-                .split(',')
-                .map(|g| g.parse().ok().map(Gid::from_raw))
-                .collect();
-            Some(Self {
-                uid: Uid::from_raw(uid.parse().ok()?),
-                groups: groups?,
-            })
-        };
-        parse().ok_or_else(|| "not of the form UID:GID,GID..".into())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn named(name: &str) -> Result<User> {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(User::named(name))
+    }
+
     #[test]
-    fn a_user_survives_the_command_line() {
-        let user: User = "1000:100,27".parse().unwrap();
-        assert_eq!(user.to_string(), "1000:100,27");
-        assert!("1000".parse::<User>().is_err());
-        assert!("0x1:1".parse::<User>().is_err());
-        assert_eq!(User::own().to_string().parse(), Ok(User::own()));
+    fn a_user_is_known_by_name_and_by_number() {
+        let (name, number) = (named("root").unwrap(), named("0").unwrap());
+        assert_eq!(
+            (name.uid, name.groups.first()),
+            (Uid::ROOT, Some(&Gid::ROOT))
+        );
+        assert_eq!(name, number);
+        assert!(named("no such user").is_err());
+        assert!(named("").is_err());
     }
 
     #[test]
@@ -109,7 +126,10 @@ mod tests {
         std::fs::write(&secret, "").unwrap();
         std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600))
             .unwrap();
-        let nobody: User = "65534:65534".parse().unwrap();
+        let nobody = User {
+            uid: Uid::from_raw(65534),
+            groups: vec![Gid::from_raw(65534)],
+        };
         let open = || std::fs::File::open(&secret).map(drop).map_err(|e| e.kind());
         assert_eq!(
             nobody.run(open).unwrap(),

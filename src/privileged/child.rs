@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::{CardInfo, Grant, Reply, Request, SeedFile, Written};
 use crate::card::device::{CardRequest, Device};
 use crate::card::image::Image;
+use crate::card::user::User;
 use crate::card::write;
 use crate::error::{Failure, parts};
 
@@ -39,8 +40,16 @@ pub fn run_child(grant: Grant) -> ExitCode {
     let _interrupts = runtime.block_on(async { signal(SignalKind::interrupt()) });
     let gone = Arc::new(AtomicBool::new(false));
     let requests = listen(gone.clone());
+    let user = match runtime.block_on(User::who_asked()) {
+        Ok(user) => user,
+        Err(error) => {
+            send(&failed(&error));
+            return ExitCode::FAILURE;
+        }
+    };
     let mut child = Child {
         grant,
+        user,
         card: Card::Closed,
         gone,
     };
@@ -77,6 +86,8 @@ fn listen(gone: Arc<AtomicBool>) -> Receiver<Zeroizing<Vec<u8>>> {
 
 struct Child {
     grant: Grant,
+    /// Whose rights count when images and card files are opened.
+    user: User,
     card: Card,
     /// Nobody listens any more.
     gone: Arc<AtomicBool>,
@@ -112,7 +123,7 @@ impl Child {
             allow_fixed_disk: self.grant.allow_fixed_disk,
             sequence,
         };
-        let device = Device::open(&request, &self.grant.user).await?;
+        let device = Device::open(&request, &self.user).await?;
         let info = CardInfo {
             path: request.path,
             describe: device.describe.clone(),
@@ -145,7 +156,7 @@ impl Child {
         let Card::Confirmed(mut device) = std::mem::replace(&mut self.card, Card::Done) else {
             return Err(refusal("was asked to write a card that nobody confirmed"));
         };
-        let image = self.grant.user.run(|| Image::open(image))??;
+        let image = self.user.run(|| Image::open(image))??;
         let start = Instant::now();
         let mut last = None;
         let bytes = write::write(&mut device, &image, files, |phase, done, total| {

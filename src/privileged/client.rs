@@ -9,7 +9,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 use zeroize::Zeroizing;
 
 use super::{CardInfo, Phase, Reply, Request, SeedFile, Written};
-use crate::card::user::User;
+use crate::card::user::ASKED_BY;
 use crate::error::Failure;
 use crate::process::{self, Cmd};
 
@@ -57,9 +57,10 @@ impl Rights {
             };
             Cmd::new(elevator).arg(own)
         } else {
-            Cmd::new(own)
+            // in a shell that sudo has started, root's own rights are meant
+            ASKED_BY.into_iter().fold(Cmd::new(own), Cmd::without_env)
         };
-        cmd = cmd.args(["privileged", "--user", &User::own().to_string()]);
+        cmd = cmd.arg("privileged");
         if let Some(card) = card {
             cmd = cmd.arg("--card").arg(&card.path);
             let flags = [

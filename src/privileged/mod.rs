@@ -4,7 +4,7 @@
 //!
 //! It is started for one card, named in its arguments, which is what sudo and its kind show, log and allow. From then on
 //! it does not trust its parent: no other card is opened, nothing is written before somebody typed the card's name, and
-//! images and card files are opened with the rights of the user, not its own.
+//! images and card files are opened with the rights of the user who asked sudo, not its own.
 
 mod child;
 mod client;
@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use crate::card::seed::SeedFile;
-use crate::card::user::User;
 pub use crate::card::write::Phase;
 pub use child::run_child;
 pub use client::{CardChoice, Rights, needs_root};
@@ -24,9 +23,6 @@ pub use client::{CardChoice, Rights, needs_root};
 /// What the child may do, in its arguments.
 #[derive(Debug, Args)]
 pub struct Grant {
-    /// Whose rights count when images and card files are opened
-    #[arg(long, value_name = "UID:GID,GID..")]
-    user: User,
     /// The one card it may write
     #[arg(long)]
     card: Option<PathBuf>,

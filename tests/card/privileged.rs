@@ -20,7 +20,15 @@ struct Parent {
 
 impl Parent {
     fn new(args: &[&str]) -> Self {
+        Self::asked_by(None, args)
+    }
+
+    /// As sudo would have started it for a user.
+    fn asked_by(uid: Option<&str>, args: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_spinet"))
+            .env_remove("SUDO_UID")
+            .env_remove("DOAS_USER")
+            .envs(uid.map(|uid| ("SUDO_UID", uid)))
             .arg("privileged")
             .args(args)
             .stdin(Stdio::piped())
@@ -35,13 +43,7 @@ impl Parent {
     }
 
     fn of(card: &Path, more: &[&str]) -> Self {
-        let card = [
-            "--user",
-            "0:0",
-            "--allow-fixed-disk",
-            "--card",
-            card.to_str().unwrap(),
-        ];
+        let card = ["--allow-fixed-disk", "--card", card.to_str().unwrap()];
         Self::new(&[&card, more].concat())
     }
 
@@ -112,7 +114,7 @@ fn a_hostile_parent_writes_the_confirmed_card_and_nothing_else() {
     parent.refused(&write(&image), "nobody confirmed");
 
     // no card but the one in its arguments, which sudo has shown
-    let mut parent = Parent::new(&["--user", "0:0"]);
+    let mut parent = Parent::new(&[]);
     parent.refused(&open(), "not started for");
     let mut parent = Parent::of(&mine.0, &["--confirmed"]);
     let smuggled = json!({ "Open": { "sequence": null, "path": theirs.0, "card": theirs.0 } });
@@ -176,14 +178,14 @@ fn images_and_card_files_are_opened_with_the_users_rights() {
         return;
     };
     fs::set_permissions(&image, PermissionsExt::from_mode(0o600)).unwrap();
-    let nobody = [
-        "--user",
-        "65534:65534",
-        "--allow-fixed-disk",
-        "--confirmed",
-        "--card",
-    ];
-    let with = |card: &Path| Parent::new(&[&nobody[..], &[card.to_str().unwrap()]].concat());
+    let nobody = ["--allow-fixed-disk", "--confirmed", "--card"];
+    let with = |card: &Path| {
+        let args = [&nobody[..], &[card.to_str().unwrap()]].concat();
+        Parent::asked_by(Some("65534"), &args)
+    };
+    assert!(
+        Parent::asked_by(Some("nobody-at-all"), &[]).ask(&open().to_string())["Failed"].is_object()
+    );
     for secret in [
         image.as_path(),
         Path::new("/etc/shadow"),
