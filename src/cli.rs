@@ -105,6 +105,8 @@ pub struct Bootstrap {
 pub enum HostKey {
     /// Made here in memory, put on the card, pinned before the first boot
     Seeded,
+    /// As seeded, and also kept as HOST-host-key.age for the admins, to be used again on the next card: nothing is rekeyed
+    Keep,
     /// Made by the host; its fingerprint is shown and confirmed at first contact
     FirstBoot,
 }

@@ -38,6 +38,10 @@ pub async fn write(
         written: false,
         card: writing.path.clone(),
     };
+    if let (Some(keeping), Some(key)) = (&writing.keeping, &writing.key) {
+        // a key that is on a card is never lost
+        keeping.write(key, story).await?;
+    }
     story.state.remember(&pending)?;
     ui.if_stopped(
         format!(

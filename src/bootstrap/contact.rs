@@ -31,7 +31,7 @@ pub async fn run(story: &Story<'_>) -> Result<Contact> {
         .as_ref()
         .map_or(story.args.host_key, Pending::mode);
     let key = match (mode, seeded) {
-        (HostKey::Seeded, Some(key)) => key,
+        (HostKey::Seeded | HostKey::Keep, Some(key)) => key,
         _ => vouched(story, &search).await?,
     };
     let target = search.pinned(&key, story.ui).await?;

@@ -8,9 +8,11 @@
 
 mod card;
 mod contact;
+mod keep;
 mod preflight;
+mod which_card;
 
-pub use preflight::confirm;
+pub use which_card::confirm;
 
 use std::time::Duration;
 
@@ -78,6 +80,7 @@ impl Story<'_> {
                     .map_or("the card".into(), |c| c.display().to_string());
                 let identity = match self.args.host_key {
                     cli::HostKey::Seeded => "hostname, host key",
+                    cli::HostKey::Keep => "hostname, the host key the admins keep",
                     cli::HostKey::FirstBoot => "hostname",
                 };
                 let wifi = if self.args.no_wifi {
@@ -92,7 +95,7 @@ impl Story<'_> {
                 .as_ref()
                 .map_or(self.args.host_key, Pending::mode)
             {
-                cli::HostKey::Seeded => format!(
+                cli::HostKey::Seeded | cli::HostKey::Keep => format!(
                     "Wait up to {} s for {address} to show the key on its card.",
                     self.args.timeout
                 ),

@@ -4,20 +4,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::Story;
-use crate::card::disk::{self, Disk};
-use crate::cli::{Bootstrap, HostKey};
+use super::keep::{self, Keeping, Place};
+use super::{Story, which_card};
+use crate::cli::HostKey;
 use crate::enroll::{self, Enrollment};
 use crate::error::{Failure, Hint};
 use crate::fleet::Needs;
 use crate::host::key::HostKey as Key;
 use crate::host::key::fingerprint;
 use crate::host::known_hosts::{KnownHosts, bare};
-use crate::privileged::{CardChoice, CardInfo, Rights, needs_root};
+use crate::privileged::{Rights, needs_root};
 use crate::process::{self, Cmd};
 use crate::secrets::{Identities, Recipient, Rules, published, rekey};
 use crate::state::Pending;
-use crate::ui::{Ui, visible};
 use crate::wifi::{self, Profile};
 
 /// What the checks found, for the steps after them.
@@ -39,8 +38,18 @@ pub struct Writing {
     pub profile: Option<Profile>,
     /// The host's new key; none when it makes its own.
     pub key: Option<Key>,
-    /// The key pinned for the host until now.
+    /// The key pinned for the host until now, if it will be another.
     pub replaces: Option<String>,
+    /// With `--host-key keep`: a new key, to be kept before the card is written.
+    pub keeping: Option<Keeping>,
+}
+
+/// The pinned key, unless the card will have the same.
+fn replaced(story: &Story<'_>, key: Option<&Key>) -> Result<Option<String>> {
+    let pinned = KnownHosts::read(&story.flake.dir.join(&story.fleet.known_hosts))?;
+    let new = key.map(Key::public).transpose()?;
+    let pinned = pinned.key(&story.host.name);
+    Ok(pinned.filter(|old| new.as_deref().is_none_or(|new| bare(old) != bare(new))))
 }
 
 /// Programs a bootstrap runs, and where they come from.
@@ -68,15 +77,25 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
     .await?;
     logins(story, &needs).await?;
     let mut identities = Identities::load(&story.args.access.identity.identities, ui)?;
-    let key = match (&story.pending, story.args.host_key) {
-        (None, HostKey::Seeded) => Some(Key::generate(&host.name)?),
+    let place = Place::of(&host.name, &rules);
+    let kept = match (&story.pending, story.args.host_key) {
+        (None, HostKey::Keep) => {
+            place.is_no_hosts(&needs, story)?;
+            place.read(&host.name, &mut identities, story)?
+        }
         _ => None,
+    };
+    let (key, is_kept) = match (&story.pending, story.args.host_key) {
+        (None, HostKey::Seeded | HostKey::Keep) if kept.is_none() => {
+            (Some(Key::generate(&host.name)?), false)
+        }
+        _ => (kept, true),
     };
     let replaces = match &story.pending {
         Some(pending) => pending.replaces.clone(),
-        None => KnownHosts::read(&story.flake.dir.join(&story.fleet.known_hosts))?.key(&host.name),
+        None => replaced(story, key.as_ref())?,
     };
-    let accepted = enrolment(
+    let (accepted, names, old) = enrolment(
         story,
         &needs,
         &rules,
@@ -86,8 +105,28 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
     )
     .await?;
 
+    let keeping = if writes && story.args.host_key == HostKey::Keep {
+        let hosts: Vec<&str> = [old.as_deref(), replaces.as_deref()]
+            .into_iter()
+            .flatten()
+            .collect();
+        let hosts = keep::host_keys(story, &hosts)?;
+        if is_kept {
+            place.check_rule(&rules, &hosts)?;
+            None
+        } else {
+            Some(keep::prepare(place, &rules, &names, &hosts, &identities, story).await?)
+        }
+    } else {
+        if writes && place.exists() {
+            ui.warn(format!("{}-host-key.age keeps another key than the card will have: it is of no use after this. `git rm` it and take its rule out, or use --host-key keep.", host.name));
+        }
+        None
+    };
+
     let (writing, profile) = if writes {
-        let writing = open(story, key, replaces).await?;
+        let mut writing = open(story, key, replaces).await?;
+        writing.keeping = keeping;
         let profile = writing.profile.clone();
         (Some(writing), profile)
     } else if needs
@@ -112,6 +151,7 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
 
 /// Enrolment and rekey come last, so whether they will work is tried first: the rules are edited and evaluated
 /// without writing, with the very key if it is known already, and the identities must open what is to be rekeyed.
+/// Returns the accepted recipients, the rules' names of the secrets the host reads, and the key that is replaced.
 async fn enrolment(
     story: &Story<'_>,
     needs: &Needs,
@@ -119,7 +159,7 @@ async fn enrolment(
     key: Option<&Key>,
     replaces: Option<&str>,
     identities: &mut Identities,
-) -> Result<Vec<String>> {
+) -> Result<(Vec<String>, Vec<String>, Option<String>)> {
     let names = secrets(story, needs, rules)?;
     let key = match (key, &story.pending) {
         (Some(key), _) => key.public()?,
@@ -147,8 +187,8 @@ async fn enrolment(
             )?;
         }
     }
-    let old = edit.replaced.as_ref().map(Recipient::key);
-    let stale = rules.names_for(&names, old);
+    let old = edit.replaced.as_ref().map(|key| key.key().to_owned());
+    let stale = rules.names_for(&names, old.as_deref());
     rekey::can_decrypt_all(rules, &stale, identities, story.ui)?;
     // questions are asked now, not after the wait
     let accepted = [
@@ -157,7 +197,9 @@ async fn enrolment(
     ]
     .concat();
     let after = rules.with(edit.after);
-    enroll::to_rekey(&after, &enrollment)?.confirm(&accepted, identities, story.ui)
+    let accepted =
+        enroll::to_rekey(&after, &enrollment)?.confirm(&accepted, identities, story.ui)?;
+    Ok((accepted, names, old))
 }
 
 fn tools() -> Result<()> {
@@ -278,7 +320,7 @@ fn file_name(path: &Path) -> String {
 /// Takes the rights, reads the wifi profile, and opens the card; all of it stays open until the card is written.
 async fn open(story: &Story<'_>, key: Option<Key>, replaces: Option<String>) -> Result<Writing> {
     let (args, ui) = (story.args, story.ui);
-    let (choice, sequence) = card(args, ui).await?;
+    let (choice, sequence) = which_card::choose(args, ui).await?;
     let root = needs_root(
         Some(&choice.path),
         (!args.no_wifi).then_some(args.wifi_dir.as_path()),
@@ -290,7 +332,7 @@ async fn open(story: &Story<'_>, key: Option<Key>, replaces: Option<String>) -> 
         Some(profile(story, &mut rights).await?)
     };
     let info = rights.open_card(sequence).await?;
-    confirm(&info, &mut rights, ui).await?;
+    which_card::confirm(&info, &mut rights, ui).await?;
     if args.host_key == HostKey::FirstBoot && replaces.is_some() {
         ui.detail("The key pinned until now is replaced once the new one is confirmed.");
     }
@@ -300,6 +342,7 @@ async fn open(story: &Story<'_>, key: Option<Key>, replaces: Option<String>) -> 
         profile,
         key,
         replaces,
+        keeping: None,
     })
 }
 
@@ -314,52 +357,4 @@ async fn profile(story: &Story<'_>, rights: &mut Rights) -> Result<Profile> {
     let profile = wifi::choose(&profiles, story.args.wifi.as_deref(), &broken)?;
     story.ui.say(format!("  wifi: {}", profile.shown()));
     Ok(profile)
-}
-
-/// The card that was named, or chosen from a list, and then the kernel's number of it.
-async fn card(args: &Bootstrap, ui: &Ui) -> Result<(CardChoice, Option<u64>)> {
-    let choice = |path: &Path, confirmed| CardChoice {
-        path: path.to_owned(),
-        allow_fixed_disk: args.allow_fixed_disk,
-        confirmed,
-    };
-    if let Some(path) = &args.card {
-        return Ok((choice(path, ui.assumes_yes()), None));
-    }
-    let disks = disk::list().await?;
-    let (cards, others): (Vec<_>, Vec<_>) = disks
-        .iter()
-        .partition(|disk| disk.refusal(args.allow_fixed_disk).is_none());
-    let shown = |disk: &Disk| format!("{}  {}", disk.path.display(), disk.describe());
-    if cards.is_empty() || !ui.is_interactive() {
-        let mut failure = Failure::usage("Which card? Name it with --card.");
-        for card in cards {
-            failure = failure.hint(format!("--card {}", shown(card)));
-        }
-        for disk in others {
-            let why = disk.refusal(args.allow_fixed_disk).unwrap_or_default();
-            failure = failure.hint(format!("not {}: {why}", disk.path.display()));
-        }
-        return Err(failure
-            .hint("--card FILE.img writes the card into a file.")
-            .into());
-    }
-    let options: Vec<_> = cards.iter().map(|card| shown(card)).collect();
-    let chosen = ui.choose("Which card? Number:", &options, "--card")?;
-    match chosen.as_slice() {
-        // --yes is a yes to a card that was named with it
-        [one] => Ok((choice(&cards[*one].path, false), cards[*one].sequence)),
-        _ => Err(Failure::usage("One card, please; nothing was written.").into()),
-    }
-}
-
-/// Data on the card is lost: the user types the device's name, or gave it together with `--yes`.
-pub async fn confirm(card: &CardInfo, rights: &mut Rights, ui: &Ui) -> Result<()> {
-    let path = visible(&card.path.display().to_string());
-    ui.say(format!("  card: {path}, {}", card.describe));
-    if card.confirmed {
-        return Ok(());
-    }
-    let question = format!("Everything on {path} will be lost. Type its name to go on:");
-    rights.confirm_card(ui.ask(&question, "--yes")?).await
 }

@@ -26,6 +26,20 @@ impl HostKey {
         Ok(Self { private })
     }
 
+    /// Reads a key in OpenSSH's own format, unencrypted, and comments it `root@NAME`.
+    pub fn from_private(text: &[u8], name: &str) -> Result<Self> {
+        let mut private =
+            PrivateKey::from_openssh(text).context("This is no OpenSSH private key.")?;
+        anyhow::ensure!(!private.is_encrypted(), "It is under a passphrase.");
+        let kind = private.algorithm();
+        anyhow::ensure!(
+            kind == Algorithm::Ed25519,
+            "It is a key of type {kind}, not ed25519."
+        );
+        private.set_comment(format!("root@{name}"));
+        Ok(Self { private })
+    }
+
     /// The public half as one line, `ssh-ed25519 AAAA.. root@NAME`.
     pub fn public(&self) -> Result<String> {
         self.private
@@ -81,10 +95,30 @@ mod tests {
             key.public().unwrap()
         );
         assert!(key.public().unwrap().ends_with(" root@bach"));
+        let kept = HostKey::from_private(key.private().unwrap().as_bytes(), "bach").unwrap();
+        assert_eq!(kept.public().unwrap(), key.public().unwrap());
         assert_ne!(
             key.public().unwrap(),
             HostKey::generate("bach").unwrap().public().unwrap()
         );
+    }
+
+    #[test]
+    fn only_a_plain_ed25519_key_is_a_host_key() {
+        assert!(HostKey::from_private(b"hello", "bach").is_err());
+        let rsa_or_other = PrivateKey::random(
+            &mut OsRng,
+            Algorithm::Ecdsa {
+                curve: ssh_key::EcdsaCurve::NistP256,
+            },
+        );
+        if let Ok(other) = rsa_or_other {
+            let text = other.to_openssh(LineEnding::LF).unwrap();
+            let why = HostKey::from_private(text.as_bytes(), "bach")
+                .err()
+                .unwrap();
+            assert!(why.to_string().contains("not ed25519"), "{why}");
+        }
     }
 
     #[test]

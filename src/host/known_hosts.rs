@@ -37,6 +37,11 @@ impl KnownHosts {
         })
     }
 
+    /// Every key that is pinned, as `ssh-ed25519 AAAA..`.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.text.lines().filter_map(entry).map(|(_, key)| key)
+    }
+
     /// The key pinned for a host, or what to do to have one.
     pub fn need(&self, name: &str) -> Result<String> {
         self.key(name).ok_or_else(|| {

@@ -94,10 +94,9 @@ impl Plan {
         identities: &Identities,
         ui: &Ui,
     ) -> Result<Vec<String>> {
-        let mut accepted = accepted.to_vec();
-        let mut added: BTreeMap<String, (&Recipient, Vec<&str>)> = BTreeMap::new();
+        let mut added: Readers = BTreeMap::new();
         for file in &self.files {
-            for recipient in file.added.iter().filter(|r| !identities.owns(r)) {
+            for recipient in &file.added {
                 added
                     .entry(recipient.fingerprint())
                     .or_insert((recipient, Vec::new()))
@@ -105,37 +104,7 @@ impl Plan {
                     .push(&file.name);
             }
         }
-        for (fingerprint, (recipient, files)) in added {
-            published::refuse(recipient)?;
-            if accepted.contains(&fingerprint) {
-                continue;
-            }
-            let certain = if recipient.tag().is_some() {
-                ""
-            } else {
-                ", unless it can already (a key of this kind leaves no trace in a file)"
-            };
-            ui.say(format!(
-                "{} ({fingerprint}) would be able to read{certain}: {}",
-                recipient.name(),
-                files.join(", ")
-            ));
-            let question = format!(
-                "Let {} read {}? Type yes:",
-                recipient.name(),
-                if files.len() == 1 { "it" } else { "them" }
-            );
-            if ui.ask(&question, &format!("--accept-recipient {fingerprint}"))? != "yes" {
-                return Err(Failure::new(format!(
-                    "{} was not accepted; nothing was rekeyed.",
-                    recipient.name()
-                ))
-                .hint("If it should not read these secrets, take it out of the rules.")
-                .into());
-            }
-            accepted.push(fingerprint);
-        }
-        Ok(accepted)
+        confirm_readers(added, accepted, identities, ui)
     }
 
     /// Encrypts all files again; none is replaced before all are on disk under another name. On an error, or when no
@@ -154,6 +123,50 @@ impl Plan {
         })?;
         batch.commit(prepared)
     }
+}
+
+/// Recipients by their fingerprints, and the files they would be able to read.
+pub type Readers<'a> = BTreeMap<String, (&'a Recipient, Vec<&'a str>)>;
+
+/// Shows each new reader and asks, unless it is accepted already or the user's own. Returns all that are accepted now.
+pub fn confirm_readers(
+    added: Readers<'_>,
+    accepted: &[String],
+    identities: &Identities,
+    ui: &Ui,
+) -> Result<Vec<String>> {
+    let mut accepted = accepted.to_vec();
+    for (fingerprint, (recipient, files)) in added {
+        published::refuse(recipient)?;
+        if accepted.contains(&fingerprint) || identities.owns(recipient) {
+            continue;
+        }
+        let certain = if recipient.tag().is_some() {
+            ""
+        } else {
+            ", unless it can already (a key of this kind leaves no trace in a file)"
+        };
+        ui.say(format!(
+            "{} ({fingerprint}) would be able to read{certain}: {}",
+            recipient.name(),
+            files.join(", ")
+        ));
+        let question = format!(
+            "Let {} read {}? Type yes:",
+            recipient.name(),
+            if files.len() == 1 { "it" } else { "them" }
+        );
+        if ui.ask(&question, &format!("--accept-recipient {fingerprint}"))? != "yes" {
+            return Err(Failure::new(format!(
+                "{} was not accepted; nothing was rekeyed.",
+                recipient.name()
+            ))
+            .hint("If it should not read these secrets, take it out of the rules.")
+            .into());
+        }
+        accepted.push(fingerprint);
+    }
+    Ok(accepted)
 }
 
 /// Fails, naming the files, unless every existing file of these rules can be decrypted.
