@@ -144,6 +144,7 @@ impl Search<'_> {
         ui: &Ui,
         attempt: impl AsyncFn(SocketAddr) -> Result<Attempt<T>>,
     ) -> Result<Option<(SocketAddr, T)>> {
+        ui.detail(format!("Waiting for {}", visible(&names.join(", "))));
         let mut listener = self.listen(names);
         let fresh: RefCell<BTreeMap<SocketAddr, Instant>> = RefCell::default();
         let (fresh, attempt) = (&fresh, &attempt);
