@@ -8,4 +8,5 @@ pub mod key;
 pub mod known_hosts;
 mod sightings;
 pub mod ssh;
+pub mod user_known_hosts;
 pub mod wait;

@@ -60,9 +60,16 @@ impl Target {
         })
     }
 
-    /// `user@name`, as ssh and nix are given it; the address travels in the options.
+    /// `user@name`, as ssh and nix are given it; the address travels in the options. nix takes no IPv6 address with an
+    /// interface.
     pub fn destination(&self) -> String {
-        format!("{}@{}", self.host.user, self.host.address)
+        let host = &self.host;
+        let name = if self.address.is_some() && host.address.contains(':') {
+            &host.name
+        } else {
+            &host.address
+        };
+        format!("{}@{name}", host.user)
     }
 
     /// Options for a connection of its own that nothing else shares.

@@ -215,7 +215,7 @@ impl Search<'_> {
     /// The host answers, but under another name than its own.
     fn conflict(&self, address: SocketAddr, seen: &Sightings) -> String {
         let (host, name) = (&self.host.name, self.name());
-        let others: Vec<_> = seen.named(name).map(|a| a.ip().to_string()).collect();
+        let others: Vec<_> = seen.named(name).map(scoped).collect();
         let other = if others.is_empty() {
             "another machine".into()
         } else {

@@ -8,4 +8,5 @@
 
 #[path = "../lab/mod.rs"]
 mod lab;
+mod link_local;
 mod network;

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -30,8 +30,6 @@ pub struct Lan<'a> {
 pub struct Machine<'a> {
     lan: &'a Lan<'a>,
     name: String,
-    /// Its host key.
-    key: PathBuf,
     /// Holds its processes; they go with it.
     init: Child,
 }
@@ -68,12 +66,28 @@ impl<'a> Lan<'a> {
     pub fn flake(&self, name: &str, key: &str) {
         let dir = self.lab.path("flake");
         fs::create_dir_all(dir.join("hosts")).unwrap();
-        let host = format!(
-            "{{ system = \"aarch64-linux\"; address = \"{name}.local\"; user = \"root\"; port = 22; }}"
-        );
-        let text = format!(
-            "{{ outputs = _: {{ spinet = {{ hosts.{name} = {host}; rules = \"secrets.nix\"; knownHosts = \"hosts/known_hosts\"; }}; }}; }}\n"
-        );
+        let text = r#"{
+          outputs = _: {
+            spinet = {
+              hosts.@name = { system = "aarch64-linux"; address = "@name.local"; user = "root"; port = 22; };
+              rules = "secrets.nix";
+              knownHosts = "hosts/known_hosts";
+            };
+            # as much of a system as a deploy looks at
+            packages.x86_64-linux.@name = derivation {
+              name = "@name";
+              system = "x86_64-linux";
+              builder = "/bin/sh";
+              PATH = "/usr/bin:/bin";
+              args = [ "-ec" ''
+                mkdir -p $out/bin $out/etc/spinet
+                touch $out/bin/switch-to-configuration
+                echo '{ "system": "aarch64-linux", "deadline": 20 }' >$out/etc/spinet/host.json
+              '' ];
+            };
+          };
+        }"#;
+        let text = text.replace("@name", name);
         fs::write(dir.join("flake.nix"), text).unwrap();
         fs::write(dir.join("hosts/known_hosts"), format!("{name} {key}\n")).unwrap();
         run(Command::new("git").args(["init", "-q"]).arg(&dir));
@@ -91,7 +105,8 @@ impl<'a> Lan<'a> {
     }
 
     /// Adds a machine with this host key.
-    pub fn machine(&'a self, key: PathBuf) -> Machine<'a> {
+    /// `key`: the file of its private half.
+    pub fn machine(&'a self, key: &Path) -> Machine<'a> {
         let number = self.machines.get() + 1;
         self.machines.set(number);
         let name = format!("{}-{number}", self.name);
@@ -116,11 +131,11 @@ impl<'a> Lan<'a> {
             mount -t overlay overlay -o "lowerdir=$1,upperdir=up,workdir=work" root
             mount -t proc proc root/proc
             mount --rbind /dev root/dev
-            mkdir -p root/run/sshd root/run/avahi-daemon root/root/.ssh root/nix
+            mkdir -p root/etc/nix root/run/sshd root/run/avahi-daemon root/root/.ssh root/nix
+            echo 'build-users-group =' >root/etc/nix/nix.conf
             cp "$3" root/etc/ssh/key
             cp "$4" root/root/.ssh/authorized_keys
             chmod 600 root/etc/ssh/key root/root/.ssh/authorized_keys
-            chown avahi root/run/avahi-daemon 2>/dev/null || chroot root chown avahi /run/avahi-daemon
             echo ready
             exec sleep 100000"#;
         let mut command = Command::new("ip");
@@ -136,7 +151,7 @@ impl<'a> Lan<'a> {
             ])
             .args(["sh", "-c", script, "machine", &tree])
             .arg(&root)
-            .arg(&key)
+            .arg(key)
             .arg(self.lab.key().with_extension("pub"));
         let mut init = command
             .stdin(Stdio::null())
@@ -148,12 +163,7 @@ impl<'a> Lan<'a> {
         output.read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n", "{name} did not start");
         let lan = self;
-        Machine {
-            lan,
-            name,
-            key,
-            init,
-        }
+        Machine { lan, name, init }
     }
 
     /// A command on spinet's machine: with the lab's home as everybody's, and a store of its own.
@@ -207,15 +217,24 @@ impl Machine<'_> {
         self.run("/usr/sbin/sshd -E /sshd.log -o HostKey=/etc/ssh/key -o PasswordAuthentication=no -o UsePAM=no -o PidFile=none");
     }
 
-    /// Starts avahi, which claims the name.
+    /// Starts avahi, which claims the name for all addresses.
     pub fn announce(&self, name: &str) {
-        self.announce_with(name, "use-ipv6=yes");
+        self.avahi(name, "use-ipv6=yes", "publish-aaaa-on-ipv4=yes");
     }
 
-    /// With a further line for the `[server]` part of avahi's configuration.
-    pub fn announce_with(&self, name: &str, line: &str) {
+    /// Only for its IPv4 addresses.
+    pub fn announce_v4(&self, name: &str) {
+        self.avahi(name, "use-ipv6=no", "publish-aaaa-on-ipv4=no");
+    }
+
+    /// Only for its IPv6 addresses.
+    pub fn announce_v6(&self, name: &str) {
+        self.avahi(name, "use-ipv4=no", "publish-a-on-ipv6=no");
+    }
+
+    fn avahi(&self, name: &str, server: &str, publish: &str) {
         self.run(&format!(
-            "printf '[server]\\nhost-name={name}\\nenable-dbus=no\\n{line}\\n[publish]\\npublish-workstation=no\\n' >/etc/avahi/lan.conf
+            "printf '[server]\nhost-name={name}\nenable-dbus=no\n{server}\n[publish]\npublish-workstation=no\n{publish}\n' >/etc/avahi/lan.conf
              /usr/sbin/avahi-daemon -D -s --no-drop-root --no-chroot --no-rlimits -f /etc/avahi/lan.conf"
         ));
     }
@@ -234,10 +253,6 @@ impl Machine<'_> {
             .arg(self.lan.lab.path(&self.name).join("root"))
             .args(["sh", "-ec", script]);
         command
-    }
-
-    pub fn key(&self) -> &PathBuf {
-        &self.key
     }
 }
 
