@@ -55,7 +55,7 @@ fn nix_copies_to_it() {
     let Some(lab) = Lab::available() else { return };
     let lan = Lan::new(&lab);
     let (bach, _) = bach(&lan);
-    bach.run("mkdir -p /nix/var/nix/profiles; ln -s /nix/none /run/current-system");
+    bach.run("mkdir -p /nix/old /nix/var/nix/profiles; ln -s /nix/old /run/current-system; ln -s /nix/old /nix/var/nix/profiles/system");
     for address in [None, Some(format!("{}%lan", bach.link_local()))] {
         if address.is_none() {
             bach.announce_v6("bach");

@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+mod known_hosts;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod link_local;

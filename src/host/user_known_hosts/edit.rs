@@ -55,7 +55,7 @@ pub fn stale(text: &str, found: &[Found], names: &[String], key: &str) -> Vec<St
         .map(|f| f.name.as_str())
         .collect();
     let kind = |key: &str| key.split(' ').next().map(str::to_owned);
-    let mut stale: BTreeMap<usize, Stale> = BTreeMap::new();
+    let mut by_line: BTreeMap<usize, Stale> = BTreeMap::new();
     for one in found {
         let Some((field, other)) = entry(one) else {
             continue;
@@ -71,7 +71,7 @@ pub fn stale(text: &str, found: &[Found], names: &[String], key: &str) -> Vec<St
         } else {
             Style::Pattern
         };
-        let line = stale.entry(one.line).or_insert_with(|| Stale {
+        let line = by_line.entry(one.line).or_insert_with(|| Stale {
             line: one.line,
             names: BTreeSet::new(),
             key: other,
@@ -83,7 +83,7 @@ pub fn stale(text: &str, found: &[Found], names: &[String], key: &str) -> Vec<St
             line.known.insert(one.name.clone());
         }
     }
-    stale.into_values().collect()
+    by_line.into_values().collect()
 }
 
 impl Stale {
@@ -116,6 +116,15 @@ pub fn names_to_add(stale: &[Stale]) -> (BTreeSet<&str>, BTreeSet<&str>) {
     let plain = of(Style::Plain);
     let hashed = of(Style::Hashed).difference(&plain).copied().collect();
     (plain, hashed)
+}
+
+/// A line for all of the names; nothing for none.
+pub fn line(names: &BTreeSet<&str>, key: &str) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let names: Vec<_> = names.iter().copied().collect();
+    format!("{} {key}\n", names.join(","))
 }
 
 /// The text without the host's stale names, and with `added` at the end.
@@ -186,10 +195,7 @@ mod tests {
     fn rewritten(text: &str, places: &[(&str, usize)]) -> String {
         let stale = stale(text, &at(places), &names(), NEW);
         let (plain, hashed) = names_to_add(&stale);
-        let mut added = String::new();
-        for name in plain.iter().chain(&hashed) {
-            added += &format!("{name} {NEW}\n");
-        }
+        let added = line(&plain, NEW) + &line(&hashed, NEW);
         rewrite(text, &stale, &added)
     }
 
@@ -204,7 +210,7 @@ mod tests {
         let text = "# mine\r\nbach.local,10.0.0.2 ssh-ed25519 AAAAold me\nbyrd  ssh-rsa AAAA \t\n\n@revoked bach.local ssh-ed25519 AAAA";
         assert_eq!(
             rewritten(text, &[("bach.local", 2), ("10.0.0.2", 2)]),
-            "# mine\r\nbyrd  ssh-rsa AAAA \t\n\n@revoked bach.local ssh-ed25519 AAAA\n10.0.0.2 ssh-ed25519 AAAAnew\nbach.local ssh-ed25519 AAAAnew\n"
+            "# mine\r\nbyrd  ssh-rsa AAAA \t\n\n@revoked bach.local ssh-ed25519 AAAA\n10.0.0.2,bach.local ssh-ed25519 AAAAnew\n"
         );
     }
 

@@ -100,12 +100,9 @@ impl File {
             return Ok(());
         }
         let (plain, hashed) = edit::names_to_add(&self.stale);
-        let mut added = String::new();
-        if !plain.is_empty() {
-            added += &format!("{} {key}\n", join(&plain));
-        }
-        if !hashed.is_empty() {
-            added += &hash(&hashed, key).await?;
+        let mut added = edit::line(&plain, key);
+        for name in hashed {
+            added += &hash(&edit::line(&[name].into(), key)).await?;
         }
         self.replace(&edit::rewrite(&self.text, &self.stale, &added))?;
         ui.say(format!("{path} is up to date; {path}.old is what it was."));
@@ -148,17 +145,12 @@ impl File {
     }
 }
 
-/// Lines with hashed names, as ssh-keygen makes them.
-async fn hash(names: &BTreeSet<&str>, key: &str) -> Result<String> {
+/// The line with its name hashed, as ssh-keygen does it.
+async fn hash(line: &str) -> Result<String> {
     let dir = tempfile::tempdir().context("while making a temporary folder")?;
-    let path = dir.path().join("names");
-    let plain: String = names.iter().map(|name| format!("{name} {key}\n")).collect();
-    std::fs::write(&path, plain).context("while writing names to hash")?;
+    let path = dir.path().join("line");
+    std::fs::write(&path, line).context("while writing a name to hash")?;
     let hash = Cmd::new("ssh-keygen").args(["-H", "-f"]).arg(&path);
     hash.run().await?;
-    std::fs::read_to_string(&path).context("while reading hashed names")
-}
-
-fn join(names: &BTreeSet<&str>) -> String {
-    names.iter().copied().collect::<Vec<_>>().join(",")
+    std::fs::read_to_string(&path).context("while reading a hashed name")
 }
