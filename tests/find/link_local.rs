@@ -55,12 +55,17 @@ fn nix_copies_to_it() {
     let Some(lab) = Lab::available() else { return };
     let lan = Lan::new(&lab);
     let (bach, _) = bach(&lan);
-    bach.run("mkdir -p /nix/old /nix/var/nix/profiles; ln -s /nix/old /run/current-system; ln -s /nix/old /nix/var/nix/profiles/system");
+    bach.run(
+        "mkdir -p /nix/old/bin /nix/var/nix/profiles
+         install -m 755 /bin/true /nix/old/bin/switch-to-configuration
+         ln -s /nix/old /run/current-system
+         ln -s /nix/old /nix/var/nix/profiles/system",
+    );
     for address in [None, Some(format!("{}%lan", bach.link_local()))] {
         if address.is_none() {
             bach.announce_v6("bach");
         }
-        bach.run("rm -rf /nix/store; mkdir /nix/store");
+        bach.run("rm -rf /nix/store /nix/var/nix/db; mkdir /nix/store");
         let mut deploy = lan.spinet(&["deploy", "bach"]);
         deploy.args(address.iter().flat_map(|a| ["--address", a]));
         let said = text_of(&deploy.output().unwrap());
