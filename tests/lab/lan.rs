@@ -287,6 +287,15 @@ impl Running {
         }
     }
 
+    /// The number it said behind a word.
+    pub fn told(&mut self, word: &str) -> Option<f64> {
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_millis(100)) {
+            writeln!(self.said, "{line}").unwrap();
+        }
+        let line = self.said.lines().find_map(|line| line.strip_prefix(word))?;
+        line.trim().parse().ok()
+    }
+
     /// Waits for its end; its exit code and all it said.
     pub fn end(mut self) -> (Option<i32>, String) {
         while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
