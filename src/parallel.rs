@@ -1,5 +1,6 @@
 //! Several things side by side: waiting on one thread, computing on all cores.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::thread;
@@ -63,6 +64,40 @@ pub async fn join_all<T>(futures: impl IntoIterator<Item = impl Future<Output = 
     results.into_iter().flatten().collect()
 }
 
+/// Futures that run side by side on this thread, whose results are taken as they come. More can be added meanwhile; those
+/// that still run are dropped with it.
+pub struct Crowd<'a, T>(Vec<Pin<Box<dyn Future<Output = T> + 'a>>>);
+
+impl<T> Default for Crowd<'_, T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'a, T> Crowd<'a, T> {
+    pub fn push(&mut self, future: impl Future<Output = T> + 'a) {
+        self.0.push(Box::pin(future));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The next result; with nothing running it waits for ever. Dropping the wait loses nothing.
+    pub async fn next(&mut self) -> T {
+        std::future::poll_fn(|context| {
+            for index in 0..self.0.len() {
+                if let Poll::Ready(value) = self.0[index].as_mut().poll(context) {
+                    drop(self.0.swap_remove(index));
+                    return Poll::Ready(value);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +127,22 @@ mod tests {
             runtime.block_on(join_all([30, 1, 20].map(sleep))),
             [30, 1, 20]
         );
+    }
+
+    #[test]
+    fn a_crowd_tells_whoever_is_first() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut crowd = Crowd::default();
+            crowd.push(std::future::pending());
+            crowd.push(std::future::ready(1));
+            assert_eq!(crowd.next().await, 1);
+            crowd.push(std::future::ready(2));
+            assert_eq!(crowd.next().await, 2);
+            assert!(!crowd.is_empty());
+        });
     }
 }

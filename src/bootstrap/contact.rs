@@ -9,6 +9,7 @@ use crate::cli::HostKey;
 use crate::error::Failure;
 use crate::host::key::fingerprint;
 use crate::host::ssh::Target;
+use crate::host::user_known_hosts;
 use crate::host::wait::Search;
 use crate::state::Pending;
 
@@ -40,6 +41,7 @@ pub async fn run(story: &Story<'_>) -> Result<Contact> {
         "{} answers and shows the key {shown}.",
         story.host.name
     ));
+    user_known_hosts::offer(&target, &key, story.ui).await;
     Ok(Contact { target, key })
 }
 

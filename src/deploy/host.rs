@@ -219,16 +219,12 @@ impl Job<'_> {
 
     /// The guard's status over a connection made for this question alone; `None` while the host does not answer.
     async fn ask(&self) -> Option<(Target, Status)> {
-        for target in self.search(QUESTION).targets(&self.key).await {
-            let answer = target.fresh(&self.guard().status().script, QUESTION).await;
-            let status = answer
-                .ok()
-                .and_then(|o| Status::parse(&String::from_utf8_lossy(&o.stdout)).ok());
-            if let Some(status) = status {
-                return Some((target, status));
-            }
-        }
-        None
+        let script = self.guard().status().script;
+        let status = async |target: &Target| {
+            let answer = target.fresh(&script, QUESTION).await.ok()?;
+            Status::parse(&String::from_utf8_lossy(&answer.stdout)).ok()
+        };
+        self.search(QUESTION).ask(&self.key, status).await
     }
 
     /// Checks the host's health over the fresh connection and says the word.

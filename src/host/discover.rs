@@ -1,90 +1,140 @@
-//! Where a host could be: multicast DNS (RFC 6762) asked by spinet itself, beside whatever the system resolves.
-//! Answers are candidates only; the host key decides.
+//! Where a host could be: multicast DNS (RFC 6762) heard by spinet itself, beside whatever the system resolves.
+//! What is heard are candidates only; the host key decides.
 
-use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::net::{SocketAddr, SocketAddrV6, ToSocketAddrs, UdpSocket};
 use std::time::Duration;
 
 use mdns_sd::{HostnameResolutionEvent, ScopedIp, ServiceDaemon};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-/// How long one round of questions takes at most.
-const ROUND: Duration = Duration::from_millis(1500);
+/// How often a name is asked for again. Multicast over wifi gets lost, and mdns-sd by itself asks ever more rarely.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How soon a new interface of this machine is noticed, in seconds.
+const INTERFACES: u32 = 1;
+/// The names avahi gives to a machine whose own one is taken, in the order it tries them.
+const RENAMED: [&str; 2] = ["-2", "-3"];
 
-/// Asks the network for one name, again and again.
-pub struct Resolver {
-    name: String,
-    port: u16,
+/// An address, and the name it was heard under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    pub name: String,
+    pub address: SocketAddr,
+}
+
+/// Hears where names are, from its making to its end.
+pub struct Listener {
+    heard: UnboundedReceiver<Heard>,
     /// An address the user gave counts even if it is one of this machine.
     own_allowed: bool,
     mdns: Option<ServiceDaemon>,
+    asking: Vec<JoinHandle<()>>,
 }
 
-impl Resolver {
-    /// `name` is a host name or an address. Names ending in `.local` are also asked for by multicast.
-    pub fn new(name: &str, port: u16, given_by_user: bool) -> Self {
-        let local = name.trim_end_matches('.').ends_with(".local");
-        Self {
-            name: name.trim_end_matches('.').to_owned(),
-            port,
-            own_allowed: given_by_user,
-            // without multicast the system's resolver is all there is
-            mdns: local.then(ServiceDaemon::new).and_then(Result::ok),
-        }
-    }
-
-    /// One round: every address heard, none of them this machine's own. Nothing is connected to: sshd counts
-    /// connections that do not log in and shuts their sender out (`PerSourcePenalties`).
-    pub async fn candidates(&self) -> Vec<SocketAddr> {
-        let (mut found, heard) = tokio::join!(self.ask_system(), self.ask_multicast());
-        found.extend(heard);
-        found.retain(|address| self.own_allowed || !is_own(address.ip()));
-        found.into_iter().collect()
-    }
-
-    async fn ask_system(&self) -> BTreeSet<SocketAddr> {
-        if let Ok(ip) = self.name.parse::<IpAddr>() {
-            return BTreeSet::from([SocketAddr::new(ip, self.port)]);
-        }
-        let lookup = tokio::net::lookup_host((self.name.as_str(), self.port));
-        match tokio::time::timeout(ROUND, lookup).await {
-            Ok(Ok(found)) => found.collect(),
-            _ => BTreeSet::new(),
-        }
-    }
-
-    async fn ask_multicast(&self) -> BTreeSet<SocketAddr> {
-        let mut heard = BTreeSet::new();
-        let Some(mdns) = &self.mdns else {
-            return heard;
-        };
-        let name = format!("{}.", self.name);
-        let limit = u64::try_from(ROUND.as_millis()).unwrap_or(u64::MAX);
-        let Ok(events) = mdns.resolve_hostname(&name, Some(limit)) else {
-            return heard;
-        };
-        while let Ok(event) = events.recv_async().await {
-            match event {
-                HostnameResolutionEvent::AddressesFound(_, addresses) => {
-                    heard.extend(addresses.iter().map(|a| with_scope(a, self.port)));
-                    break;
-                }
-                HostnameResolutionEvent::SearchTimeout(_)
-                | HostnameResolutionEvent::SearchStopped(_) => break,
-                _ => {}
+impl Listener {
+    /// Each name is a host name or an address. Those ending in `.local` are also asked for by multicast.
+    pub fn new(names: &[String], port: u16, given_by_user: bool) -> Self {
+        let (tell, heard) = mpsc::unbounded_channel();
+        let local = |name: &&String| name.ends_with(".local");
+        // without multicast the system's resolver is all there is
+        let mdns = names
+            .iter()
+            .find(local)
+            .and_then(|_| ServiceDaemon::new().ok());
+        let mut asking = Vec::new();
+        if let Some(mdns) = &mdns {
+            let _ = mdns.set_ip_check_interval(INTERFACES);
+            for name in names.iter().filter(local) {
+                let ask = ask_multicast(mdns.clone(), name.clone(), port, tell.clone());
+                asking.push(tokio::spawn(ask));
             }
         }
-        // a cached answer must not outlive a host that moved
-        let _ = mdns.stop_resolve_hostname(&name);
-        heard
+        for name in names {
+            ask_system(name.clone(), port, tell.clone());
+        }
+        Self {
+            heard,
+            own_allowed: given_by_user,
+            mdns,
+            asking,
+        }
+    }
+
+    /// The next address heard, again and again the same ones; never this machine's own. Nothing is connected to: sshd
+    /// counts connections that do not log in and shuts their sender out (`PerSourcePenalties`).
+    pub async fn next(&mut self) -> Heard {
+        while let Some(heard) = self.heard.recv().await {
+            if self.own_allowed || !is_own(heard.address) {
+                return heard;
+            }
+        }
+        // nobody is left to tell anything
+        std::future::pending().await
     }
 }
 
-impl Drop for Resolver {
+impl Drop for Listener {
     fn drop(&mut self) {
+        for task in &self.asking {
+            task.abort();
+        }
         if let Some(mdns) = &self.mdns {
             let _ = mdns.shutdown();
         }
     }
+}
+
+/// The names a host may have had to take because another machine uses its own.
+pub fn renamed(name: &str) -> Vec<String> {
+    let Some(base) = name.strip_suffix(".local") else {
+        return Vec::new();
+    };
+    RENAMED.map(|end| format!("{base}{end}.local")).to_vec()
+}
+
+/// Every question comes with all that mdns-sd knows already, so that nothing it hears between two of them is lost.
+async fn ask_multicast(mdns: ServiceDaemon, name: String, port: u16, tell: UnboundedSender<Heard>) {
+    let question = format!("{name}.");
+    loop {
+        let listen = async {
+            let Ok(events) = mdns.resolve_hostname(&question, None) else {
+                return;
+            };
+            while let Ok(event) = events.recv_async().await {
+                let HostnameResolutionEvent::AddressesFound(_, addresses) = event else {
+                    continue;
+                };
+                for address in &addresses {
+                    let address = with_scope(address, port);
+                    let name = name.clone();
+                    let _ = tell.send(Heard { name, address });
+                }
+            }
+        };
+        let next = Instant::now() + AGAIN;
+        let _ = tokio::time::timeout_at(next, listen).await;
+        tokio::time::sleep_until(next).await;
+    }
+}
+
+/// In a thread of its own: the system may take half a minute for an answer, and nothing waits for it, the end of the run
+/// neither.
+fn ask_system(name: String, port: u16, tell: UnboundedSender<Heard>) {
+    let ask = move || {
+        while !tell.is_closed() {
+            for address in (name.as_str(), port)
+                .to_socket_addrs()
+                .into_iter()
+                .flatten()
+            {
+                let name = name.clone();
+                let _ = tell.send(Heard { name, address });
+            }
+            std::thread::sleep(AGAIN);
+        }
+    };
+    let _ = std::thread::Builder::new().spawn(ask);
 }
 
 /// An IPv6 link-local address means nothing without its interface.
@@ -98,8 +148,9 @@ fn with_scope(address: &ScopedIp, port: u16) -> SocketAddr {
 }
 
 /// Only an address of this machine can be bound.
-fn is_own(ip: IpAddr) -> bool {
-    ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
+fn is_own(mut address: SocketAddr) -> bool {
+    address.set_port(0);
+    address.ip().is_loopback() || UdpSocket::bind(address).is_ok()
 }
 
 #[cfg(test)]
@@ -108,19 +159,34 @@ mod tests {
 
     #[test]
     fn this_machines_own_addresses_are_no_candidates() {
-        assert!(is_own("127.0.0.1".parse().unwrap()));
-        assert!(is_own("::1".parse().unwrap()));
-        assert!(!is_own("192.0.2.1".parse().unwrap()));
+        assert!(is_own("127.0.0.1:22".parse().unwrap()));
+        assert!(is_own("[::1]:22".parse().unwrap()));
+        assert!(!is_own("192.0.2.1:22".parse().unwrap()));
     }
 
     #[test]
-    fn an_address_given_by_the_user_is_tried_as_it_is() {
+    fn only_names_that_avahi_looks_after_are_changed_by_it() {
+        assert_eq!(renamed("bach.local"), ["bach-2.local", "bach-3.local"]);
+        assert!(renamed("bach.example.org").is_empty());
+        assert!(renamed("192.0.2.1").is_empty());
+    }
+
+    #[test]
+    fn an_address_given_by_the_user_is_heard_as_it_is() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        let found = |given| runtime.block_on(Resolver::new("127.0.0.1", 22, given).candidates());
-        assert_eq!(found(true), ["127.0.0.1:22".parse().unwrap()]);
-        assert_eq!(found(false), []);
+        let next = |name: &str, given| {
+            runtime.block_on(async {
+                let mut listener = Listener::new(&[name.to_owned()], 22, given);
+                let next = tokio::time::timeout(Duration::from_millis(300), listener.next());
+                next.await.ok().map(|heard| heard.address)
+            })
+        };
+        assert_eq!(next("127.0.0.1", true), "127.0.0.1:22".parse().ok());
+        assert_eq!(next("127.0.0.1", false), None);
+        // by the interface's name, as `ip address` shows it
+        assert_eq!(next("fe80::1%lo", true), "[fe80::1%1]:22".parse().ok());
     }
 }

@@ -60,9 +60,16 @@ impl Target {
         })
     }
 
-    /// `user@name`, as ssh and nix are given it; the address travels in the options.
+    /// `user@name`, as ssh and nix are given it; the address travels in the options. nix takes no IPv6 address with an
+    /// interface.
     pub fn destination(&self) -> String {
-        format!("{}@{}", self.host.user, self.host.address)
+        let host = &self.host;
+        let name = if self.address.is_some() && host.address.contains(':') {
+            &host.name
+        } else {
+            &host.address
+        };
+        format!("{}@{name}", host.user)
     }
 
     /// Options for a connection of its own that nothing else shares.
@@ -103,7 +110,9 @@ impl Target {
             format!("Port={}", self.host.port),
         ];
         if let Some(address) = self.address {
-            options.push(format!("HostName={}", scoped(address)));
+            // ssh expands % there
+            let address = scoped(address).replace('%', "%%");
+            options.push(format!("HostName={address}"));
         }
         if !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
             options.push("BatchMode=yes".into());
@@ -189,11 +198,7 @@ impl Login {
         } else if has("Permission denied") || has("Too many authentication failures") {
             Self::Denied
         } else {
-            let last = stderr
-                .lines()
-                .rfind(|l| !l.trim().is_empty())
-                .unwrap_or("no answer");
-            Self::Unreachable(crate::ui::visible(last))
+            Self::Unreachable(last_line(stderr))
         }
     }
 
@@ -212,10 +217,16 @@ impl Login {
     }
 }
 
-/// An address as ssh's `HostName` takes it: IPv6 link-local with its interface.
-fn scoped(address: SocketAddr) -> String {
+/// What ssh or ssh-keyscan said last.
+pub fn last_line(stderr: &str) -> String {
+    let last = stderr.lines().rfind(|l| !l.trim().is_empty());
+    crate::ui::visible(last.unwrap_or("no answer"))
+}
+
+/// An address without its port: IPv6 link-local with its interface.
+pub fn scoped(address: SocketAddr) -> String {
     match address {
-        SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%%{}", v6.ip(), v6.scope_id()),
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
         other => other.ip().to_string(),
     }
 }

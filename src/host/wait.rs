@@ -1,25 +1,32 @@
-//! Waiting until a host answers and shows who it is.
+//! Waiting until a host answers and shows who it is: a listener that always hears, and for every address it hears attempts
+//! of its own, so that none waits for another.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::discover::Resolver;
-use super::ssh::{Login, Target};
-use crate::error::Failure;
+use super::answer::Answer;
+use super::discover::{Listener, renamed};
+use super::sightings::Sightings;
+use super::ssh::{Login, Target, last_line, scoped};
 use crate::fleet::Host;
-use crate::parallel::join_all;
+use crate::parallel::Crowd;
 use crate::process::Cmd;
 use crate::ui::{Ui, visible};
 
-/// Between two rounds while nobody answers.
-const PAUSE: Duration = Duration::from_millis(300);
-/// Between two rounds when somebody answered, but did not let us in: a hasty sender is shut out by sshd.
-const BACK_OFF: Duration = Duration::from_secs(2);
+/// How long one attempt to log in may take.
 const ATTEMPT: Duration = Duration::from_secs(15);
+/// An address that was not heard for so long is tried no more, until it is heard again.
+const FORGET: Duration = Duration::from_secs(30);
+/// How long one question to a host that should be up listens for addresses.
+const LISTEN: Duration = Duration::from_millis(1500);
+/// By how much one address is asked before the next: sshd counts a connection that is cut off because another was faster.
+const HEAD_START: Duration = Duration::from_secs(1);
+/// How often the progress line changes.
+const TICK: Duration = Duration::from_millis(500);
 
 /// Where to look for a host and for how long.
 pub struct Search<'a> {
@@ -29,132 +36,204 @@ pub struct Search<'a> {
     pub timeout: Duration,
 }
 
-/// What was heard while waiting, for the error at the end.
-#[derive(Default)]
-struct Heard {
-    strangers: BTreeSet<SocketAddr>,
-    last: Option<String>,
+/// How an attempt at one address ended.
+enum Attempt<T> {
+    Done(T),
+    Again(Answer),
 }
 
 impl Search<'_> {
     /// Waits until the host can be logged in to under `key`, and returns where.
     pub async fn pinned(&self, key: &str, ui: &Ui) -> Result<Target> {
-        let heard = RefCell::new(Heard::default());
+        let seen = RefCell::default();
         let found = self
-            .rounds(ui, async |address| {
+            .watch(&self.names(), &seen, ui, async |address| {
                 let target = Target::new(self.host, Some(address), key)?;
                 match target.login(ATTEMPT).await? {
-                    Login::Accepted => return Ok(Some(target)),
-                    Login::Stranger => {
-                        if heard.borrow_mut().strangers.insert(address) {
-                            ui.warn(format!("{address} answers as {}, but shows another key than the pinned one; it is ignored.", self.name()));
-                        }
-                    }
-                    denied @ Login::Denied => {
-                        return Err(denied.into_failure(self.host, anyhow::anyhow!("Permission denied (publickey).")).into());
-                    }
-                    Login::Unreachable(why) => heard.borrow_mut().last = Some(why),
+                    Login::Accepted => Ok(Attempt::Done(target)),
+                    denied @ Login::Denied => Err(denied
+                        .into_failure(self.host, anyhow::anyhow!("Permission denied (publickey)."))
+                        .into()),
+                    other => Ok(Attempt::Again(Answer::of(other))),
                 }
-                Ok(None)
             })
             .await?;
-        found.ok_or_else(|| self.gave_up(&heard.borrow()))
+        let Some((address, target)) = found else {
+            return Err(self.gave_up(&seen.borrow()));
+        };
+        if !seen.borrow().is_named(address, self.name()) {
+            ui.warn(self.conflict(address, &seen.borrow()));
+        }
+        Ok(target)
     }
 
-    /// Everything that answers under the host's name right now; only the pinned key gets past the next question.
-    pub async fn targets(&self, key: &str) -> Vec<Target> {
-        let resolver = Resolver::new(self.name(), self.host.port, self.address.is_some());
-        let found = resolver.candidates().await.into_iter();
-        found
-            .filter_map(|address| Target::new(self.host, Some(address), key).ok())
-            .collect()
-    }
-
-    /// Waits until the host answers and returns the ed25519 key it shows. Nothing says yet whose key that is.
+    /// Waits until the host answers and returns the ed25519 key it shows. Nothing says yet whose key that is, so nobody
+    /// but the bearer of the name itself is asked.
     pub async fn shown_key(&self, ui: &Ui) -> Result<(SocketAddr, String)> {
-        let found = self
-            .rounds(ui, async |address| {
-                Ok(scan(address).await?.map(|key| (address, key)))
-            })
-            .await?;
-        found.ok_or_else(|| self.gave_up(&Heard::default()))
+        let seen = RefCell::default();
+        let names = [self.name().to_owned()];
+        let found = self.watch(&names, &seen, ui, scan).await?;
+        found.ok_or_else(|| self.gave_up(&seen.borrow()))
     }
 
-    fn name(&self) -> &str {
-        self.address.unwrap_or(&self.host.address)
-    }
-
-    /// Tries everything that is heard, side by side, until one attempt has a result or the time is over.
-    async fn rounds<T>(
+    /// Puts one question to everything that answers under the host's name right now; only the pinned key gets past ssh.
+    /// The first answer counts.
+    pub async fn ask<T>(
         &self,
-        ui: &Ui,
-        attempt: impl AsyncFn(SocketAddr) -> Result<Option<T>>,
-    ) -> Result<Option<T>> {
-        let resolver = Resolver::new(self.name(), self.host.port, self.address.is_some());
-        let start = Instant::now();
-        loop {
-            let candidates = resolver.candidates().await;
-            let heard = !candidates.is_empty();
-            let state = if heard {
-                "somebody answers"
-            } else {
-                "nothing heard yet"
-            };
-            ui.progress(
-                &format!("Waiting for {}: {state}", visible(self.name())),
-                0,
-                0,
-            );
-            for result in join_all(candidates.into_iter().map(|a| attempt(a))).await {
-                if !matches!(result, Ok(None)) {
-                    ui.progress_done();
-                    return result;
+        key: &str,
+        question: impl AsyncFn(&Target) -> Option<T>,
+    ) -> Option<(Target, T)> {
+        let mut listener = self.listen(&self.names());
+        let mut asked = BTreeSet::new();
+        let mut answers = Crowd::default();
+        let question = &question;
+        let end = tokio::time::sleep(LISTEN);
+        tokio::pin!(end);
+        let mut listening = true;
+        while listening || !answers.is_empty() {
+            tokio::select! {
+                heard = listener.next() => {
+                    let start = HEAD_START * u32::try_from(asked.len()).unwrap_or(u32::MAX);
+                    if asked.insert(heard.address)
+                        && let Ok(target) = Target::new(self.host, Some(heard.address), key)
+                    {
+                        answers.push(async move {
+                            tokio::time::sleep(start).await;
+                            let answer = question(&target).await?;
+                            Some((target, answer))
+                        });
+                    }
                 }
+                answer = answers.next() => {
+                    if answer.is_some() {
+                        return answer;
+                    }
+                }
+                () = &mut end, if listening => listening = false,
             }
-            if start.elapsed() > self.timeout {
-                ui.progress_done();
+        }
+        None
+    }
+
+    /// What the host is asked for as, without the dot of a fully qualified name or the brackets of an IPv6 address.
+    fn name(&self) -> &str {
+        self.address
+            .unwrap_or(&self.host.address)
+            .trim_end_matches('.')
+            .trim_matches(['[', ']'])
+    }
+
+    /// The name, and those avahi may have given the host instead. An address the user gave stands for itself.
+    fn names(&self) -> Vec<String> {
+        let mut names = vec![self.name().to_owned()];
+        if self.address.is_none() {
+            names.extend(renamed(self.name()));
+        }
+        names
+    }
+
+    fn listen(&self, names: &[String]) -> Listener {
+        Listener::new(names, self.host.port, self.address.is_some())
+    }
+
+    /// Tries every address that is heard, each in its own time, until one attempt has a result or the time is over.
+    async fn watch<T>(
+        &self,
+        names: &[String],
+        seen: &RefCell<Sightings>,
+        ui: &Ui,
+        attempt: impl AsyncFn(SocketAddr) -> Result<Attempt<T>>,
+    ) -> Result<Option<(SocketAddr, T)>> {
+        ui.detail(format!("Waiting for {}", visible(&names.join(", "))));
+        let mut listener = self.listen(names);
+        let fresh: RefCell<BTreeMap<SocketAddr, Instant>> = RefCell::default();
+        let (fresh, attempt) = (&fresh, &attempt);
+        let mut tries = Crowd::default();
+        let mut tick = tokio::time::interval(TICK);
+        let end = tokio::time::sleep(self.timeout);
+        tokio::pin!(end);
+        let result = loop {
+            tokio::select! {
+                heard = listener.next() => {
+                    seen.borrow_mut().heard(&heard);
+                    let known = fresh.borrow_mut().insert(heard.address, Instant::now());
+                    if known.is_none() {
+                        ui.detail(format!("{} is at {}", visible(&heard.name), heard.address));
+                        tries.push(self.attempts(heard.address, fresh, seen, ui, attempt));
+                    }
+                }
+                result = tries.next() => {
+                    // an address that was forgotten has no result
+                    if !matches!(result, Ok(None)) {
+                        break result;
+                    }
+                }
+                _ = tick.tick() => {
+                    let summary = seen.borrow().summary();
+                    ui.progress(&format!("Waiting for {}: {summary}", self.name()), 0, 0);
+                }
+                () = &mut end => break Ok(None),
+            }
+        };
+        ui.progress_done();
+        result
+    }
+
+    /// Tries one address until it has a result or is heard no more.
+    async fn attempts<T>(
+        &self,
+        address: SocketAddr,
+        fresh: &RefCell<BTreeMap<SocketAddr, Instant>>,
+        seen: &RefCell<Sightings>,
+        ui: &Ui,
+        attempt: &impl AsyncFn(SocketAddr) -> Result<Attempt<T>>,
+    ) -> Result<Option<(SocketAddr, T)>> {
+        loop {
+            let answer = match attempt(address).await? {
+                Attempt::Done(result) => return Ok(Some((address, result))),
+                Attempt::Again(answer) => answer,
+            };
+            let pause = answer.pause();
+            let new_stranger = seen.borrow_mut().answered(address, answer);
+            // a machine that is really called NAME-2 is nobody's stranger
+            if new_stranger && seen.borrow().is_named(address, self.name()) {
+                ui.warn(format!("{address} answers as {}, but shows another key than the pinned one; it is ignored.", visible(self.name())));
+            }
+            tokio::time::sleep(pause).await;
+            let last = fresh.borrow().get(&address).copied();
+            if last.is_none_or(|last| last.elapsed() > FORGET) {
+                fresh.borrow_mut().remove(&address);
                 return Ok(None);
             }
-            tokio::time::sleep(if heard { BACK_OFF } else { PAUSE }).await;
         }
     }
 
-    fn gave_up(&self, heard: &Heard) -> anyhow::Error {
-        let seconds = self.timeout.as_secs();
-        let name = visible(self.name());
-        let failure = if heard.strangers.is_empty() {
-            Failure::new(format!("{name} did not answer within {seconds} s."))
-                .hint("Is the card in, the power LED on, the network in range (a Pi 3B or Zero has no 5 GHz; a wrong wifi country hides channels)?")
-                .hint("Does the access point isolate its clients, or a firewall here block UDP 5353? `--address` names the host's address instead.")
+    fn gave_up(&self, seen: &Sightings) -> anyhow::Error {
+        seen.gave_up(&self.host.name, self.name(), self.timeout)
+    }
+
+    /// The host answers, but under another name than its own.
+    fn conflict(&self, address: SocketAddr, seen: &Sightings) -> String {
+        let (host, name) = (&self.host.name, self.name());
+        let others: Vec<_> = seen.named(name).map(scoped).collect();
+        let other = if others.is_empty() {
+            "another machine".into()
         } else {
-            let who: Vec<_> = heard.strangers.iter().map(ToString::to_string).collect();
-            Failure::new(format!("Only strangers answered as {name} within {seconds} s: {}.", who.join(", ")))
-                .hint(format!("They show another key than the one pinned for {}. Is an older card of it still running somewhere?", self.host.name))
+            format!("another machine, at {},", others.join(", "))
         };
-        match &heard.last {
-            Some(why) => failure.source(anyhow::anyhow!("The last attempt said: {why}")),
-            None => failure,
-        }
-        .into()
+        format!(
+            "{host} answers at {} under another name, because {other} has the name {}. Switch that one off or rename it, then restart {host}.",
+            address.ip(),
+            visible(name)
+        )
     }
 }
 
 /// The ed25519 key shown at an address, by `ssh-keyscan`.
-async fn scan(address: SocketAddr) -> Result<Option<String>> {
-    let host = match address {
-        SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
-        other => other.ip().to_string(),
-    };
+async fn scan(address: SocketAddr) -> Result<Attempt<String>> {
+    let (port, host) = (address.port().to_string(), scoped(address));
     let output = Cmd::new("ssh-keyscan")
-        .args([
-            "-T",
-            "5",
-            "-t",
-            "ed25519",
-            "-p",
-            &address.port().to_string(),
-            &host,
-        ])
+        .args(["-T", "5", "-t", "ed25519", "-p", &port, &host])
         .or_install("Install OpenSSH.")
         .output()
         .await?;
@@ -163,5 +242,8 @@ async fn scan(address: SocketAddr) -> Result<Option<String>> {
         .lines()
         .filter(|l| !l.starts_with('#'))
         .find_map(|l| l.split_once(' '));
-    Ok(key.map(|(_, key)| key.trim().to_owned()))
+    Ok(match key {
+        Some((_, key)) => Attempt::Done(key.trim().to_owned()),
+        None => Attempt::Again(Answer::read(last_line(&output.stderr))),
+    })
 }

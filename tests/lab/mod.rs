@@ -4,6 +4,8 @@
 //! subnets are dealt out by the scripts under a lock, so tests may run in parallel processes.
 #![allow(dead_code, reason = "every test program uses its own part of the lab")]
 
+pub mod lan;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};

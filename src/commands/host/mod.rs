@@ -10,6 +10,8 @@ use crate::cli::{Global, Host};
 use crate::fleet::{Flake, Fleet};
 use crate::host::key::fingerprint;
 use crate::host::known_hosts::KnownHosts;
+use crate::host::ssh::scoped;
+use crate::host::user_known_hosts;
 use crate::host::wait::Search;
 use crate::nix::Nix;
 use crate::ui::Ui;
@@ -37,13 +39,11 @@ pub async fn run(command: &Host, global: &Global, ui: &Ui) -> Result<()> {
                 timeout: Duration::from_secs(*timeout),
             };
             let target = search.pinned(&key, ui).await?;
-            let shown = target
-                .address
-                .map(|a| a.ip().to_string())
-                .unwrap_or_default();
+            let shown = target.address.map(scoped).unwrap_or_default();
             ui.say(format!(
                 "{name} answers at {shown} and shows its pinned key."
             ));
+            user_known_hosts::offer(&target, &key, ui).await;
             Ok(())
         }
         Host::Scan {
@@ -61,7 +61,7 @@ pub async fn run(command: &Host, global: &Global, ui: &Ui) -> Result<()> {
             let (address, key) = search.shown_key(ui).await?;
             let shown = fingerprint(&key)?;
             if global.json {
-                let address = address.ip().to_string();
+                let address = scoped(address);
                 println!(
                     "{}",
                     serde_json::json!({ "address": address, "key": key, "fingerprint": shown })
@@ -70,7 +70,7 @@ pub async fn run(command: &Host, global: &Global, ui: &Ui) -> Result<()> {
                 println!("{key}");
                 ui.say(format!(
                     "{} shows {shown}. Nothing was trusted.",
-                    address.ip()
+                    scoped(address)
                 ));
             }
             Ok(())
