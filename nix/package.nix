@@ -4,6 +4,7 @@
   lib,
   rustPlatform,
   e2fsprogs,
+  iw,
   util-linux,
 }:
 let
@@ -29,6 +30,7 @@ rustPlatform.buildRustPackage {
   # Where the program finds them even when sudo has dropped the user's PATH.
   env.SPINET_TOOLS = lib.makeBinPath [
     e2fsprogs
+    iw
     util-linux
   ];
   nativeCheckInputs = [ e2fsprogs ];

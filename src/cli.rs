@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::privileged::Grant;
+use crate::wifi::Country;
 
 /// Two commands for NixOS on a Raspberry Pi: a blank card becomes a trusted machine, and every later change reaches it.
 #[derive(Debug, Parser)]
@@ -64,15 +65,20 @@ pub struct Bootstrap {
     /// The card: a device such as /dev/sda or /dev/mmcblk0, or a file to write the card into
     #[arg(long, value_name = "PATH")]
     pub card: Option<PathBuf>,
-    /// The network to put on the card [default: the one this machine used last]
+    /// The network to put on the card [default: the one this machine is in]
     #[arg(long, value_name = "SSID", conflicts_with = "no_wifi")]
     pub wifi: Option<String>,
     /// Put no wifi on the card: the host is wired
     #[arg(long)]
     pub no_wifi: bool,
-    /// Where iwd keeps its profiles
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/iwd")]
-    pub wifi_dir: PathBuf,
+    #[command(flatten)]
+    pub wifi_from: WifiFrom,
+    /// The country the radio keeps to, two letters [default: as this machine is set]
+    #[arg(long, value_name = "XX")]
+    pub wifi_country: Option<Country>,
+    /// Put an enterprise (802.1x) profile on the card: its credentials are a person's
+    #[arg(long)]
+    pub allow_enterprise: bool,
     /// Where the host's SSH key comes from
     #[arg(long, value_enum, default_value_t = HostKey::Seeded)]
     pub host_key: HostKey,
@@ -311,12 +317,31 @@ pub enum Host {
 
 #[derive(Debug, Subcommand)]
 pub enum Wifi {
-    /// Names of the networks, without their secrets
+    /// The networks, and why those that cannot be used cannot
     List {
-        /// Where iwd keeps its profiles
-        #[arg(long, value_name = "DIR", default_value = "/var/lib/iwd")]
-        wifi_dir: PathBuf,
+        #[command(flatten)]
+        from: WifiFrom,
     },
+    /// What would go on a card: one network, without its secrets
+    Show {
+        /// The network [default: the one this machine is in]
+        ssid: Option<String>,
+        /// Show the secrets
+        #[arg(long)]
+        reveal: bool,
+        /// Print the profile as a file of iwd's; goes with --reveal
+        #[arg(long, requires = "reveal")]
+        iwd: bool,
+        #[command(flatten)]
+        from: WifiFrom,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct WifiFrom {
+    /// A folder of iwd or NetworkManager profiles, or a wpa_supplicant.conf [default: this machine's own]
+    #[arg(long, value_name = "PATH")]
+    pub wifi_from: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -16,3 +16,8 @@ pub fn rules(text: &str) {
 pub fn card(image: &[u8]) {
     crate::card::try_all(image);
 }
+
+/// Wifi profiles of iwd, NetworkManager and wpa_supplicant.
+pub fn wifi(file: &[u8]) {
+    crate::wifi::try_all(file);
+}

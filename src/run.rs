@@ -62,7 +62,7 @@ async fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Deploy(args) => deploy::run(args, global, ui).await,
         Command::Secrets(command) => commands::secrets::run(command, global, ui).await,
         Command::Host(command) => commands::host::run(command, global, ui).await,
-        Command::Wifi(command) => commands::wifi::run(command, global).await,
+        Command::Wifi(command) => commands::wifi::run(command, global, ui).await,
         Command::Card(command) => commands::card::run(command, global, ui).await,
         Command::Privileged(_) => Ok(()),
     }

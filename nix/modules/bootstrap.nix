@@ -17,6 +17,7 @@ in
   imports = [
     (modulesPath + "/installer/sd-card/sd-image-aarch64.nix")
     ./store.nix
+    ./wifi-country.nix
   ];
 
   # The installer's tools and file systems, ZFS among them, are of no use here.

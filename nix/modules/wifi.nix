@@ -11,6 +11,8 @@ let
   secretPaths = map (name: config.age.secrets.${name}.path) cfg.secretNames;
 in
 {
+  imports = [ ./wifi-country.nix ];
+
   options.spinet.wifi = {
     networks = lib.mkOption {
       type = lib.types.attrsOf (

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::Story;
 use super::preflight::Writing;
+use super::wifi::Wifi;
 use crate::error::Exit;
 use crate::host::key::HostKey as Key;
 use crate::privileged::SeedFile;
@@ -96,9 +97,12 @@ fn seed(
             public,
         ));
     }
-    if let Some(profile) = &writing.profile {
+    if let Some(Wifi { profile, country }) = &writing.wifi {
         let path = format!("/var/lib/iwd/{}", profile.file_name());
         files.push(SeedFile::new(&path, 0o600, profile.to_iwd()));
+        let country = country.as_ref().map(|country| text(format!("{country}\n")));
+        files
+            .extend(country.map(|text| SeedFile::new("/var/lib/spinet/wifi-country", 0o644, text)));
     }
     let receipt = json!({
         "attempt": pending.attempt,

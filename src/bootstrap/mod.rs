@@ -11,6 +11,7 @@ mod contact;
 mod keep;
 mod preflight;
 mod which_card;
+mod wifi;
 
 pub use which_card::confirm;
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::keep::{self, Keeping, Place};
+use super::wifi::{self, Wifi};
 use super::{Story, which_card};
 use crate::cli::HostKey;
 use crate::enroll::{self, Enrollment};
@@ -17,7 +18,7 @@ use crate::privileged::{Rights, needs_root};
 use crate::process::{self, Cmd};
 use crate::secrets::{Identities, Recipient, Rules, published, rekey};
 use crate::state::Pending;
-use crate::wifi::{self, Profile};
+use crate::wifi::Profile;
 
 /// What the checks found, for the steps after them.
 pub struct Ready {
@@ -35,7 +36,8 @@ pub struct Ready {
 pub struct Writing {
     pub rights: Rights,
     pub path: PathBuf,
-    pub profile: Option<Profile>,
+    /// None for a wired host.
+    pub wifi: Option<Wifi>,
     /// The host's new key; none when it makes its own.
     pub key: Option<Key>,
     /// The key pinned for the host until now, if it will be another.
@@ -127,7 +129,7 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
     let (writing, profile) = if writes {
         let mut writing = open(story, key, replaces).await?;
         writing.keeping = keeping;
-        let profile = writing.profile.clone();
+        let profile = writing.wifi.as_ref().map(|wifi| wifi.profile.clone());
         (Some(writing), profile)
     } else if needs
         .secrets
@@ -135,8 +137,8 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
         .any(|s| s.wifi && !story.flake.dir.join(&s.file).exists())
     {
         // the card is written, but the run that wrote it did not come to making this secret
-        let mut rights = Rights::start(None, needs_root(None, Some(&story.args.wifi_dir)))?;
-        (None, Some(profile(story, &mut rights).await?))
+        let mut rights = Rights::start(None, needs_root(None, own_wifi(story)))?;
+        (None, Some(wifi::of_card(story, &mut rights).await?.profile))
     } else {
         (None, None)
     };
@@ -317,19 +319,21 @@ fn file_name(path: &Path) -> String {
         .into_owned()
 }
 
+/// This machine's own profiles are needed.
+fn own_wifi(story: &Story<'_>) -> bool {
+    !story.args.no_wifi && story.args.wifi_from.wifi_from.is_none()
+}
+
 /// Takes the rights, reads the wifi profile, and opens the card; all of it stays open until the card is written.
 async fn open(story: &Story<'_>, key: Option<Key>, replaces: Option<String>) -> Result<Writing> {
     let (args, ui) = (story.args, story.ui);
     let (choice, sequence) = which_card::choose(args, ui).await?;
-    let root = needs_root(
-        Some(&choice.path),
-        (!args.no_wifi).then_some(args.wifi_dir.as_path()),
-    );
+    let root = needs_root(Some(&choice.path), own_wifi(story));
     let mut rights = Rights::start(Some(&choice), root)?;
-    let profile = if args.no_wifi {
+    let wifi = if args.no_wifi {
         None
     } else {
-        Some(profile(story, &mut rights).await?)
+        Some(wifi::of_card(story, &mut rights).await?)
     };
     let info = rights.open_card(sequence).await?;
     which_card::confirm(&info, &mut rights, ui).await?;
@@ -339,22 +343,9 @@ async fn open(story: &Story<'_>, key: Option<Key>, replaces: Option<String>) -> 
     Ok(Writing {
         rights,
         path: choice.path,
-        profile,
+        wifi,
         key,
         replaces,
         keeping: None,
     })
-}
-
-async fn profile(story: &Story<'_>, rights: &mut Rights) -> Result<Profile> {
-    let (mut profiles, mut broken) = (Vec::new(), Vec::new());
-    for (name, content) in rights.wifi_profiles(&story.args.wifi_dir).await? {
-        match Profile::from_iwd(&name, &content) {
-            Ok(found) => profiles.extend(found),
-            Err(why) => broken.push(why.to_string()),
-        }
-    }
-    let profile = wifi::choose(&profiles, story.args.wifi.as_deref(), &broken)?;
-    story.ui.say(format!("  wifi: {}", profile.shown()));
-    Ok(profile)
 }

@@ -73,7 +73,7 @@ async fn write(image: &Path, card: &Path, allow_fixed_disk: bool, ui: &Ui) -> Re
         allow_fixed_disk,
         confirmed: ui.assumes_yes(),
     };
-    let mut rights = Rights::start(Some(&choice), needs_root(Some(card), None))?;
+    let mut rights = Rights::start(Some(&choice), needs_root(Some(card), false))?;
     let info = rights.open_card(None).await?;
     crate::bootstrap::confirm(&info, &mut rights, ui).await?;
     ui.if_stopped(

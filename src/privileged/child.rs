@@ -2,16 +2,14 @@
 //! stays without a boot block.
 
 use std::io::{BufRead, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use anyhow::{Context, Result};
-use rustix::fs::OFlags;
+use anyhow::Result;
 use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
@@ -21,9 +19,8 @@ use crate::card::image::Image;
 use crate::card::user::User;
 use crate::card::write;
 use crate::error::{Failure, parts};
+use crate::wifi::files;
 
-/// No wifi profile is larger; enterprise ones carry certificates.
-const PROFILE: u64 = 256 * 1024;
 /// No request is longer: the files for a card are keys and profiles.
 const REQUEST: u64 = 8 << 20;
 
@@ -104,7 +101,7 @@ enum Card {
 impl Child {
     async fn answer(&mut self, request: Request) -> Result<Reply> {
         match request {
-            Request::WifiProfiles(dir) => Ok(Reply::Profiles(profiles(&dir)?)),
+            Request::WifiProfiles => files::of_system().map(Reply::Profiles),
             Request::Open { sequence } => self.open(sequence).await.map(Reply::Card),
             Request::Confirm(typed) => {
                 self.confirm(&typed)?;
@@ -184,51 +181,6 @@ fn is_name_of(typed: &str, path: &Path) -> bool {
 /// Only a parent that is not ours, or not itself any more, meets these.
 fn refusal(what: &str) -> anyhow::Error {
     Failure::new(format!("The process with rights {what}.")).into()
-}
-
-fn profiles(dir: &Path) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
-    let entries = std::fs::read_dir(dir).map_err(|e| {
-        let failure = Failure::new(format!("The wifi profiles in {} could not be read.", dir.display()));
-        failure.hint("They are iwd's. Name another folder with --wifi-dir, or use --no-wifi for a wired host.").source(e)
-    })?;
-    let mut found = Vec::new();
-    for entry in entries.flatten() {
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        if ![".psk", ".open", ".8021x"]
-            .iter()
-            .any(|end| name.ends_with(end))
-        {
-            continue;
-        }
-        let flags = OFlags::NOFOLLOW.bits().cast_signed();
-        let file = std::fs::File::options()
-            .read(true)
-            .custom_flags(flags)
-            .open(entry.path());
-        let Ok((file, meta)) = file.and_then(|f| f.metadata().map(|m| (f, m))) else {
-            continue;
-        };
-        if !meta.is_file() || meta.len() > PROFILE {
-            continue;
-        }
-        let mut content = Zeroizing::new(Vec::new());
-        file.take(PROFILE)
-            .read_to_end(&mut content)
-            .with_context(|| format!("while reading {}", crate::ui::visible(&name)))?;
-        // iwd touches a profile whenever it joins its network
-        found.push((
-            meta.modified().unwrap_or(SystemTime::UNIX_EPOCH),
-            name,
-            content,
-        ));
-    }
-    found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    Ok(found
-        .into_iter()
-        .map(|(_, name, content)| (name, content))
-        .collect())
 }
 
 fn failed(error: &anyhow::Error) -> Reply {

@@ -12,6 +12,7 @@ use super::{CardInfo, Phase, Reply, Request, SeedFile, Written};
 use crate::card::user::ASKED_BY;
 use crate::error::Failure;
 use crate::process::{self, Cmd};
+use crate::wifi::{ProfileFile, files};
 
 /// Ways to become root that ask on the terminal, in order of preference.
 const ELEVATORS: [&str; 3] = ["sudo", "run0", "doas"];
@@ -33,15 +34,14 @@ pub struct Rights {
     output: Lines<BufReader<ChildStdout>>,
 }
 
-/// Whether a card (a device) or wifi profiles (iwd's folder) can only be used by root and we are not.
-pub fn needs_root(card: Option<&Path>, wifi_dir: Option<&Path>) -> bool {
+/// Whether a card (a device), or the wifi profiles of this machine, can only be used by root and we are not.
+pub fn needs_root(card: Option<&Path>, own_wifi: bool) -> bool {
     if rustix::process::geteuid().is_root() {
         return false;
     }
     let device =
         |path: &Path| std::fs::metadata(path).is_ok_and(|m| m.file_type().is_block_device());
-    card.is_some_and(device)
-        || wifi_dir.is_some_and(|dir| dir.exists() && std::fs::read_dir(dir).is_err())
+    card.is_some_and(device) || own_wifi && files::system_is_closed()
 }
 
 impl Rights {
@@ -84,13 +84,10 @@ impl Rights {
         })
     }
 
-    /// The files of iwd's folder, the network joined last first.
-    pub async fn wifi_profiles(&mut self, dir: &Path) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
-        match self
-            .ask(&Request::WifiProfiles(dir.to_owned()), |_, _, _| ())
-            .await?
-        {
-            Reply::Profiles(profiles) => Ok(profiles),
+    /// The files in this machine's own places.
+    pub async fn wifi_profiles(&mut self) -> Result<Vec<ProfileFile>> {
+        match self.ask(&Request::WifiProfiles, |_, _, _| ()).await? {
+            Reply::Profiles(files) => Ok(files),
             _ => Err(unexpected()),
         }
     }

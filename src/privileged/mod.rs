@@ -13,10 +13,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 pub use crate::card::seed::SeedFile;
 pub use crate::card::write::Phase;
+use crate::wifi::ProfileFile;
 pub use child::run_child;
 pub use client::{CardChoice, Rights, needs_root};
 
@@ -54,8 +54,8 @@ pub struct Written {
 /// What the child can be asked for.
 #[derive(Serialize, Deserialize)]
 enum Request {
-    /// Every file of iwd's folder that could be a profile.
-    WifiProfiles(PathBuf),
+    /// What could be a wifi profile in this machine's own places, and nowhere else.
+    WifiProfiles,
     /// Opens the card and keeps it. `sequence` is the kernel's number of the card that was chosen from a list.
     Open { sequence: Option<u64> },
     /// What the user typed when asked for the card's name.
@@ -70,8 +70,7 @@ enum Request {
 /// What it answers.
 #[derive(Serialize, Deserialize)]
 enum Reply {
-    /// File names and contents, the network joined last first.
-    Profiles(Vec<(String, Zeroizing<Vec<u8>>)>),
+    Profiles(Vec<ProfileFile>),
     Card(CardInfo),
     Confirmed,
     Progress(Phase, u64, u64),

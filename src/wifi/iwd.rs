@@ -4,9 +4,11 @@ use age::secrecy::{ExposeSecret, SecretString};
 use anyhow::Result;
 use zeroize::Zeroizing;
 
-use super::{Profile, Security};
-use crate::error::Failure;
-use crate::ui::visible;
+use super::keyfile::{Keyfile, escape};
+use super::{Profile, Security, psk, unhex, unusable};
+use crate::ui::hex;
+
+const JOIN_AGAIN: &str = "Forget the network in iwctl and join it again.";
 
 /// Reads a profile; `None` when the name is not one of a network profile.
 pub fn parse(file_name: &str, content: &[u8]) -> Result<Option<Profile>> {
@@ -19,59 +21,95 @@ pub fn parse(file_name: &str, content: &[u8]) -> Result<Option<Profile>> {
     let Some(ssid) = ssid(stem) else {
         return Ok(None);
     };
-    let broken = |why: &str, remedy: &str| -> anyhow::Error {
-        Failure::new(format!("The wifi profile {} {why}", visible(file_name)))
-            .hint(remedy)
-            .into()
-    };
-    let text = std::str::from_utf8(content).map_err(|_| {
-        broken(
-            "is not UTF-8 text.",
-            "Forget the network in iwctl and join it again.",
-        )
-    })?;
-    let settings = Settings(text);
-    if settings.get("Security", "EncryptedSecurity").is_some() {
+    let broken = |why: &str, remedy: &str| unusable(file_name, why, remedy);
+    let text =
+        std::str::from_utf8(content).map_err(|_| broken("is not UTF-8 text.", JOIN_AGAIN))?;
+    let file = Keyfile(text);
+    if file.raw("Security", "EncryptedSecurity").is_some() {
         return Err(broken(
             "is encrypted for this machine alone (SystemdEncrypt).",
             "Join the network once with SystemdEncrypt off in iwd's main.conf, so that its passphrase can be read.",
         ));
     }
+    let disabled = file
+        .raw("Settings", "DisabledTransitionModes")
+        .unwrap_or_default();
+    let wpa3_only = file.is_true("Settings", "TransitionDisable")
+        && disabled.split(',').any(|mode| mode.trim() == "personal");
     let security = match kind {
         "open" => Security::Open,
         "psk" => {
-            let secret = |key| settings.get("Security", key).filter(|v| !v.is_empty());
-            let (passphrase, psk) = (secret("Passphrase"), secret("PreSharedKey"));
-            if passphrase.is_none() && psk.is_none() {
+            let secret = |key| file.text("Security", key).filter(|v| !v.is_empty());
+            let (passphrase, key) = (secret("Passphrase"), secret("PreSharedKey"));
+            if passphrase.is_none() && key.is_none() {
                 return Err(broken(
                     "holds neither Passphrase nor PreSharedKey.",
-                    "Forget the network in iwctl and join it again.",
+                    JOIN_AGAIN,
                 ));
             }
-            if psk.is_some_and(|v| v.len() != 64 || !v.bytes().all(|b| b.is_ascii_hexdigit())) {
+            if key
+                .as_ref()
+                .is_some_and(|v| v.len() != 64 || !v.bytes().all(|b| b.is_ascii_hexdigit()))
+            {
                 return Err(broken(
                     "has a PreSharedKey that is not 64 hex digits.",
-                    "Forget the network in iwctl and join it again.",
+                    JOIN_AGAIN,
                 ));
             }
+            if let (Some(passphrase), None, false) = (&passphrase, &key, wpa3_only)
+                && let Err(why) = psk::check(passphrase)
+            {
+                return Err(broken(why, JOIN_AGAIN));
+            }
+            let keep = |text: Option<Zeroizing<String>>| {
+                text.map(|text| SecretString::from(text.as_str()))
+            };
             Security::Personal {
-                passphrase: passphrase.map(SecretString::from),
-                psk: psk.map(SecretString::from),
+                passphrase: keep(passphrase),
+                psk: keep(key),
             }
         }
-        _ => {
-            return Err(broken(
-                "is one of an enterprise network (802.1x), which is not put on cards: its credentials are a person's.",
-                "Choose another network with --wifi SSID.",
-            ));
-        }
+        _ => Security::Enterprise(enterprise(file_name, text)?),
     };
-    let hidden = settings.get("Settings", "Hidden") == Some("true");
     Ok(Some(Profile {
         ssid,
         security,
-        hidden,
+        hidden: file.is_true("Settings", "Hidden"),
+        wpa3_only,
     }))
+}
+
+/// The credentials of an 802.1x profile: its Security group and embedded PEM blocks, as they are.
+fn enterprise(file_name: &str, text: &str) -> Result<SecretString> {
+    for (group, key, value) in Keyfile(text).entries() {
+        let names_file = key.ends_with("Cert")
+            || key.ends_with("CACert")
+            || key.ends_with("ClientKey")
+            || key.ends_with("KeyBundle");
+        if group == "Security" && names_file && !value.starts_with("embed:") {
+            return Err(unusable(
+                file_name,
+                &format!("names a file of this machine in {key}."),
+                "Embed it: an `[@pem@NAME]` group in the profile, and `embed:NAME` as the value (iwd.network(5)).",
+            ));
+        }
+    }
+    let mut kept = Zeroizing::new(String::with_capacity(text.len()));
+    let mut keeps = false;
+    for line in text.lines() {
+        if let Some(name) = line
+            .trim()
+            .strip_prefix('[')
+            .and_then(|l| l.strip_suffix(']'))
+        {
+            keeps = name == "Security" || name.starts_with("@pem@");
+        }
+        if keeps {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    Ok(SecretString::from(kept.as_str()))
 }
 
 /// Plain names stand for themselves, all others are `=` and the hex digits of their bytes.
@@ -79,6 +117,7 @@ pub fn file_name(profile: &Profile) -> String {
     let kind = match profile.security {
         Security::Open => "open",
         Security::Personal { .. } => "psk",
+        Security::Enterprise(_) => "8021x",
     };
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b" _-".contains(b);
     match String::from_utf8(profile.ssid.clone()) {
@@ -90,21 +129,33 @@ pub fn file_name(profile: &Profile) -> String {
 /// Only what says how to join: addresses and other settings belong to the machine they came from.
 pub fn write(profile: &Profile) -> Zeroizing<Vec<u8>> {
     let mut text = Zeroizing::new(String::with_capacity(512));
-    if let Security::Personal { passphrase, psk } = &profile.security {
-        text.push_str("[Security]\n");
-        for (key, value) in [("Passphrase", passphrase), ("PreSharedKey", psk)] {
-            if let Some(value) = value {
-                text.push_str(key);
-                text.push('=');
-                text.push_str(value.expose_secret());
+    match &profile.security {
+        Security::Open => {}
+        Security::Personal { passphrase, .. } => {
+            text.push_str("[Security]\n");
+            if let Some(passphrase) = passphrase {
+                text.push_str("Passphrase=");
+                text.push_str(&escape(passphrase.expose_secret()));
                 text.push('\n');
             }
+            if let Some(key) = profile.psk() {
+                text.push_str("PreSharedKey=");
+                text.push_str(&key);
+                text.push('\n');
+            }
+            text.push('\n');
         }
-        text.push('\n');
+        Security::Enterprise(kept) => {
+            text.push_str(kept.expose_secret());
+            text.push('\n');
+        }
     }
     text.push_str("[Settings]\nAutoConnect=true\n");
     if profile.hidden {
         text.push_str("Hidden=true\n");
+    }
+    if profile.wpa3_only {
+        text.push_str("TransitionDisable=true\nDisabledTransitionModes=personal\n");
     }
     Zeroizing::new(text.as_bytes().to_vec())
 }
@@ -115,45 +166,6 @@ fn ssid(stem: &str) -> Option<Vec<u8>> {
         None => stem.as_bytes().to_vec(),
     };
     (1..=32).contains(&bytes.len()).then_some(bytes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |text, b| text + &format!("{b:02x}"))
-}
-
-fn unhex(hex: &str) -> Option<Vec<u8>> {
-    if !hex.is_ascii() || !hex.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..hex.len())
-        .step_by(2)
-        .map(|i| u8::from_str_radix(&hex[i..i + 2], 16).ok())
-        .collect()
-}
-
-/// The groups and keys of a profile; embedded PEM blocks have no `=` before their first line break and are passed over.
-struct Settings<'a>(&'a str);
-
-impl<'a> Settings<'a> {
-    /// The last value given for a key, trimmed, escapes kept.
-    fn get(&self, group: &str, key: &str) -> Option<&'a str> {
-        let mut inside = false;
-        let mut found = None;
-        for line in self.0.lines().map(str::trim) {
-            if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
-                inside = name == group;
-            } else if inside
-                && !line.starts_with('#')
-                && let Some((k, v)) = line.split_once('=')
-                && k.trim_end() == key
-            {
-                found = Some(v.trim_start());
-            }
-        }
-        found
-    }
 }
 
 #[cfg(test)]
@@ -170,28 +182,74 @@ mod tests {
 
     #[test]
     fn only_what_is_needed_to_join_is_written() {
-        let laptop = "[Security]\nPreSharedKey=AA11\nPassphrase=it\\sis\\\\ok \n\n[IPv4]\nAddress=10.0.0.7\n[Settings]\nHidden=true\nAlwaysRandomizeAddress=true\n"
-            .replace("AA11", &"aB".repeat(32));
+        let key = "aB".repeat(32);
+        let laptop = format!(
+            "[Security]\nPreSharedKey={key}\nPassphrase=it\\sis\\\\ok \n\n[IPv4]\nAddress=10.0.0.7\n[Settings]\nHidden=true\nAlwaysRandomizeAddress=true\n"
+        );
         let profile = read("Home Net.psk", &laptop);
         assert_eq!(profile.ssid, b"Home Net");
         let expected = format!(
-            "[Security]\nPassphrase=it\\sis\\\\ok\nPreSharedKey={}\n\n[Settings]\nAutoConnect=true\nHidden=true\n",
-            "aB".repeat(32)
+            "[Security]\nPassphrase=it is\\\\ok\nPreSharedKey={key}\n\n[Settings]\nAutoConnect=true\nHidden=true\n"
         );
         assert_eq!(String::from_utf8_lossy(&profile.to_iwd()), expected);
         assert_eq!(profile.file_name(), "Home Net.psk");
     }
 
     #[test]
-    fn names_of_any_bytes_survive() {
-        for ssid in ["☕ café", " leading", "a.b", "=eq", "Zur_Post-1"] {
+    fn a_missing_key_is_derived_unless_wpa3_has_no_use_for_it() {
+        let text = "[Security]\nPassphrase=password\n";
+        let written = read("IEEE.psk", text).to_iwd();
+        let written = String::from_utf8_lossy(&written);
+        assert!(
+            written.contains("PreSharedKey=f42c6fc52df0ebef"),
+            "{written}"
+        );
+        let wpa3 = format!(
+            "{text}[Settings]\nTransitionDisable=true\nDisabledTransitionModes=personal,open\n"
+        );
+        let profile = read("IEEE.psk", &wpa3);
+        assert!(profile.wpa3_only);
+        assert!(!String::from_utf8_lossy(&profile.to_iwd()).contains("PreSharedKey"));
+    }
+
+    #[test]
+    fn names_and_secrets_of_any_bytes_survive() {
+        let ssid = proptest::collection::vec(proptest::prelude::any::<u8>(), 1..=32);
+        proptest::proptest!(|(ssid in ssid, secret in "[ -~]{8,63}", hidden: bool)| {
+            let profile = Profile {
+                ssid: ssid.clone(),
+                security: Security::Personal { passphrase: Some(SecretString::from(secret.as_str())), psk: None },
+                hidden,
+                wpa3_only: false,
+            };
+            let text = profile.to_iwd();
+            let again = parse(&profile.file_name(), &text).unwrap().unwrap();
+            proptest::prop_assert_eq!((&again.ssid, again.hidden), (&ssid, hidden));
+            let Security::Personal { passphrase: Some(passphrase), .. } = &again.security else {
+                panic!("no passphrase");
+            };
+            proptest::prop_assert_eq!(passphrase.expose_secret(), &secret);
+            proptest::prop_assert_eq!(&*again.to_iwd(), &*text);
+        });
+    }
+
+    #[test]
+    fn names_are_spelt_as_iwd_spells_them() {
+        for (ssid, name) in [
+            ("☕", "=e29895.open"),
+            (" leading", " leading.open"),
+            ("a.b", "=612e62.open"),
+            ("=eq", "=3d6571.open"),
+            ("Zur_Post-1", "Zur_Post-1.open"),
+        ] {
             let profile = Profile {
                 ssid: ssid.into(),
                 security: Security::Open,
                 hidden: false,
+                wpa3_only: false,
             };
-            let again = read(&profile.file_name(), "");
-            assert_eq!(again.ssid, ssid.as_bytes(), "{}", profile.file_name());
+            assert_eq!(profile.file_name(), name);
+            assert_eq!(read(name, "").ssid, ssid.as_bytes());
         }
         assert_eq!(read("=ff00.open", "").ssid, [0xff, 0]);
     }
@@ -215,16 +273,37 @@ mod tests {
     }
 
     #[test]
-    fn unusable_profiles_are_refused_with_the_reason() {
+    fn unusable_profiles_are_refused_with_the_reason_and_no_secret() {
         assert!(refusal("a.psk", "[Security]\n").contains("neither Passphrase nor PreSharedKey"));
         assert!(refusal("a.psk", "[Security]\nPreSharedKey=zz\n").contains("64 hex digits"));
         assert!(refusal("a.psk", "[Security]\nEncryptedSecurity=x\n").contains("SystemdEncrypt"));
-        assert!(refusal("a.8021x", "").contains("802.1x"));
+        for text in ["PreSharedKey=hunter2hunter2", "Passphrase=hunter2"] {
+            let shown = refusal("a.psk", &format!("[Security]\n{text}\n"));
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
     }
 
     #[test]
-    fn a_refusal_never_shows_a_secret() {
-        let shown = refusal("a.psk", "[Security]\nPreSharedKey=hunter2hunter2\n");
-        assert!(!shown.contains("hunter2"), "{shown}");
+    fn enterprise_profiles_keep_their_credentials_and_nothing_else() {
+        let text = "[Security]\nEAP-Method=TLS\nEAP-TLS-CACert=embed:ca\nEAP-Identity=me\n\n[Settings]\nAutoConnect=false\n\n[@pem@ca]\n-----BEGIN CERTIFICATE-----\nAAA=\n-----END CERTIFICATE-----\n[IPv4]\nAddress=10.0.0.7\n";
+        let profile = read("work.8021x", text);
+        let written = String::from_utf8_lossy(&profile.to_iwd()).into_owned();
+        for kept in [
+            "EAP-Identity=me",
+            "[@pem@ca]\n-----BEGIN",
+            "AAA=\n-----END",
+            "AutoConnect=true",
+        ] {
+            assert!(written.contains(kept), "{written}");
+        }
+        assert!(
+            !written.contains("10.0.0.7") && !written.contains("AutoConnect=false"),
+            "{written}"
+        );
+        assert_eq!(profile.file_name(), "work.8021x");
+        assert!(
+            refusal("work.8021x", "[Security]\nEAP-TLS-ClientKey=/etc/key.pem\n")
+                .contains("EAP-TLS-ClientKey")
+        );
     }
 }

@@ -282,7 +282,7 @@ impl Running {
         while !self.said.contains(wanted) {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => writeln!(self.said, "{line}").unwrap(),
-                Err(_) => panic!("{wanted:?} does not come:\n{}", self.said),
+                Err(e) => panic!("{wanted:?} does not come ({e}):\n{}", self.said),
             }
         }
     }

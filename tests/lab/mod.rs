@@ -4,6 +4,7 @@
 //! subnets are dealt out by the scripts under a lock, so tests may run in parallel processes.
 #![allow(dead_code, reason = "every test program uses its own part of the lab")]
 
+#[allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 pub mod lan;
 
 use std::ffi::OsStr;
