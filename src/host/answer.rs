@@ -37,7 +37,8 @@ impl Answer {
             "Invalid argument", // a link-local address whose interface is gone
         ]) {
             Self::Closed(why)
-        } else if says(&["timed out", "did not end within"]) {
+        } else if says(&["connect to host"]) && says(&["timed out"]) {
+            // later than that, sshd has the connection and counts it
             Self::Silent(why)
         } else {
             Self::BrokenOff(why)
@@ -100,8 +101,8 @@ mod tests {
                 "ssh: connect to host 10.0.0.2 port 22: Connection timed out",
                 0,
             ),
-            ("Connection timed out during banner exchange", 0),
-            ("`ssh root@bach.local true` did not end within 15 s.", 0),
+            ("Connection timed out during banner exchange", 2000),
+            ("`ssh root@bach.local true` did not end within 15 s.", 2000),
             (
                 "kex_exchange_identification: Connection closed by remote host",
                 2000,

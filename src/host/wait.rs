@@ -244,6 +244,10 @@ async fn scan(address: SocketAddr) -> Result<Attempt<String>> {
         .find_map(|l| l.split_once(' '));
     Ok(match key {
         Some((_, key)) => Attempt::Done(key.trim().to_owned()),
+        // of a refused connection it says nothing at all
+        None if output.stderr.trim().is_empty() => {
+            Attempt::Again(Answer::Closed("ssh-keyscan got no answer.".into()))
+        }
         None => Attempt::Again(Answer::read(last_line(&output.stderr))),
     })
 }

@@ -12,7 +12,7 @@ use crate::lab::{Lab, run};
 struct Scene<'a> {
     lab: &'a Lab,
     lan: &'a Lan<'a>,
-    _bach: Machine<'a>,
+    _host: Machine<'a>,
     new: String,
     old: String,
 }
@@ -26,11 +26,10 @@ impl<'a> Scene<'a> {
         bach.ip("addr add 10.0.0.2/24 dev eth0");
         bach.sshd();
         bach.announce_v4("bach");
-        let _bach = bach;
         Self {
             lab,
             lan,
-            _bach,
+            _host: bach,
             new,
             old,
         }

@@ -127,6 +127,14 @@ impl File {
     /// In one step, with what was there kept as `.old`, as ssh-keygen does.
     fn replace(&self, text: &str) -> Result<()> {
         let path = &self.path;
+        // the question may have waited for long, and another ssh may have learnt a key meanwhile
+        let now = std::fs::read_to_string(path)
+            .with_context(|| format!("while reading {}", path.display()))?;
+        anyhow::ensure!(
+            now == self.text,
+            "{} was changed by another program meanwhile; it is left as it is.",
+            path.display()
+        );
         let mut old = path.clone().into_os_string();
         old.push(".old");
         let write = || -> std::io::Result<()> {

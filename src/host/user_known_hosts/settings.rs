@@ -1,7 +1,7 @@
 //! What the user's ssh configuration says about a host, as `ssh -G` prints it.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::fleet::Host;
 
@@ -20,9 +20,8 @@ impl Settings {
         let mut settings = Self::default();
         for line in text.lines() {
             match line.split_once(' ') {
-                Some(("userknownhostsfile", files)) => {
-                    let files = files.split_whitespace().filter(|file| *file != "none");
-                    settings.files = files.map(PathBuf::from).collect();
+                Some(("userknownhostsfile", list)) => {
+                    settings.files = files(list, Path::exists);
                 }
                 Some(("hostname", name)) => settings.host_name = Some(name.to_owned()),
                 Some(("hostkeyalias", name)) if name != "none" => {
@@ -64,8 +63,36 @@ impl Settings {
     }
 }
 
+/// ssh prints names with spaces as they are: the longest run of words that is a file is one name.
+fn files(list: &str, exists: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let words: Vec<&str> = list.split(' ').filter(|word| *word != "none").collect();
+    let mut files = Vec::new();
+    let mut at = 0;
+    while at < words.len() {
+        let joined = |end: usize| PathBuf::from(words[at..end].join(" "));
+        let end = (at + 1..=words.len())
+            .rev()
+            .find(|end| exists(&joined(*end)));
+        let end = end.unwrap_or(at + 1);
+        files.push(joined(end));
+        at = end;
+    }
+    files
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_file_with_spaces_in_its_name_is_one_file() {
+        let there = |path: &Path| path == Path::new("/home/my hosts");
+        let found = files(
+            "/home/.ssh/known_hosts /home/my hosts /home/other none",
+            there,
+        );
+        let expected = ["/home/.ssh/known_hosts", "/home/my hosts", "/home/other"];
+        assert_eq!(found, expected.map(PathBuf::from));
+    }
+
     use super::*;
 
     const SHOWN: &str = "user root\nhostname bach.local\nport 22\nhashknownhosts yes\nglobalknownhostsfile /etc/ssh/ssh_known_hosts\nuserknownhostsfile /home/alice/.ssh/known_hosts /home/alice/.ssh/known_hosts2\n";
