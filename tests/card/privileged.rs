@@ -130,6 +130,7 @@ fn a_hostile_parent_writes_the_confirmed_card_and_nothing_else() {
         "\"Open\"",
         "{\"Write\":{}}",
         "{\"Run\":\"sh\"}",
+        "{\"WifiProfiles\":\"/etc\"}",
         "\u{0}",
     ] {
         let mut parent = Parent::of(&mine.0, &[]);
