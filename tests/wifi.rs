@@ -41,7 +41,9 @@ print(json.dumps({
 fn spinet(dir: &Path, network: Option<&str>, args: &[&str]) -> Output {
     let bin = dir.join("bin");
     fs::create_dir_all(&bin).unwrap();
-    let ssid = network.map_or(String::new(), |ssid| format!("\t\tssid {ssid}\n"));
+    let ssid = network.map_or(String::new(), |ssid| {
+        format!("\t\tssid {ssid}\n\t\ttype managed\n")
+    });
     fs::write(
         bin.join("said"),
         format!("phy#0\n\tInterface wlan0\n{ssid}"),

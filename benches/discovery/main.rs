@@ -53,11 +53,11 @@ while True:
         break
 ";
 
-/// The seed's loop, with the daemons it asks on a bus of its own.
+/// A shell loop, with the daemons it asks on a bus of its own. avahi-resolve ends well when it finds nothing, too.
 const LOOP: &str = "mount -t tmpfs tmpfs /run && mkdir /run/dbus /run/avahi-daemon
 dbus-daemon --system --fork --nopidfile && avahi-daemon -D -s --no-drop-root --no-chroot --no-rlimits
 echo Waiting >&2
-until avahi-resolve -n -4 bach.local; do sleep 1; done
+until avahi-resolve -n -4 bach.local | grep -q .; do sleep 1; done
 avahi-daemon -k";
 
 fn main() {

@@ -8,12 +8,25 @@ pub async fn ssid() -> Option<Vec<u8>> {
     parse(&devices)
 }
 
-/// A line `ssid NAME` below an interface in use; bytes that are not printable ASCII, and backslashes, are `\xNN`.
+/// `ssid NAME` and then `type managed` below an interface: an access point of this machine's own has a name, too.
 fn parse(devices: &str) -> Option<Vec<u8>> {
-    // not only trimmed: a name can end in what looks like white space
-    let shown = devices
-        .lines()
-        .find_map(|line| line.trim_start().strip_prefix("ssid "))?;
+    let mut name = None;
+    for line in devices.lines().map(str::trim_start) {
+        if line.starts_with("Interface ") {
+            name = None;
+        } else if let Some(shown) = line.strip_prefix("ssid ") {
+            name = Some(shown);
+        } else if line == "type managed"
+            && let Some(shown) = name
+        {
+            return Some(printed(shown));
+        }
+    }
+    None
+}
+
+/// Bytes that are not printable ASCII, backslashes, and spaces at the ends are `\xNN`.
+fn printed(shown: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = shown.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
@@ -30,12 +43,21 @@ fn parse(devices: &str) -> Option<Vec<u8>> {
         bytes.push(byte);
         rest = left;
     }
-    Some(bytes)
+    bytes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_access_point_of_ones_own_is_no_network_in_use() {
+        let own = "\tInterface ap0\n\t\tssid Own\n\t\ttype AP\n";
+        let joined = "\tInterface wlan0\n\t\tssid Home\n\t\ttype managed\n";
+        assert_eq!(parse(own), None);
+        assert_eq!(parse(&format!("{own}{joined}")).unwrap(), b"Home");
+        assert_eq!(parse(&format!("{joined}{own}")).unwrap(), b"Home");
+    }
 
     #[test]
     fn names_are_read_back_from_what_iw_prints() {

@@ -56,6 +56,12 @@ pub fn parse(file_name: &str, content: &[u8]) -> Result<Option<Profile>> {
                     JOIN_AGAIN,
                 ));
             }
+            if wpa3_only && passphrase.is_none() {
+                return Err(broken(
+                    "holds only a key, and WPA3 needs the passphrase.",
+                    JOIN_AGAIN,
+                ));
+            }
             if let (Some(passphrase), None, false) = (&passphrase, &key, wpa3_only)
                 && let Err(why) = psk::check(passphrase)
             {
@@ -277,6 +283,11 @@ mod tests {
         assert!(refusal("a.psk", "[Security]\n").contains("neither Passphrase nor PreSharedKey"));
         assert!(refusal("a.psk", "[Security]\nPreSharedKey=zz\n").contains("64 hex digits"));
         assert!(refusal("a.psk", "[Security]\nEncryptedSecurity=x\n").contains("SystemdEncrypt"));
+        let wpa3 = format!(
+            "[Security]\nPreSharedKey={}\n[Settings]\nTransitionDisable=true\nDisabledTransitionModes=personal\n",
+            "ab".repeat(32)
+        );
+        assert!(refusal("a.psk", &wpa3).contains("WPA3 needs the passphrase"));
         for text in ["PreSharedKey=hunter2hunter2", "Passphrase=hunter2"] {
             let shown = refusal("a.psk", &format!("[Security]\n{text}\n"));
             assert!(!shown.contains("hunter2"), "{shown}");
