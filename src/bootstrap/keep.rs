@@ -210,10 +210,13 @@ fn reads_already(admin: &Recipient, rules: &Rules, names: &[String]) -> Result<b
 }
 
 /// The keys that belong to hosts: all that are pinned, and those given.
-pub fn host_keys(story: &Story<'_>, more: &[&str]) -> Result<Vec<Recipient>> {
+pub fn host_keys<'a>(
+    story: &Story<'_>,
+    more: impl Iterator<Item = &'a str>,
+) -> Result<Vec<Recipient>> {
     let pinned = KnownHosts::read(&story.flake.dir.join(&story.fleet.known_hosts))?;
-    let keys = pinned.keys().chain(more.iter().copied());
-    Ok(keys.flat_map(Recipient::parse_all).collect())
+    let pinned = pinned.keys().flat_map(Recipient::parse_all);
+    Ok(pinned.chain(more.flat_map(Recipient::parse_all)).collect())
 }
 
 #[cfg(test)]

@@ -80,19 +80,7 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
     logins(story, &needs).await?;
     let mut identities = Identities::load(&story.args.access.identity.identities, ui)?;
     let place = Place::of(&host.name, &rules);
-    let kept = match (&story.pending, story.args.host_key) {
-        (None, HostKey::Keep) => {
-            place.is_no_hosts(&needs, story)?;
-            place.read(&host.name, &mut identities, story)?
-        }
-        _ => None,
-    };
-    let (key, is_kept) = match (&story.pending, story.args.host_key) {
-        (None, HostKey::Seeded | HostKey::Keep) if kept.is_none() => {
-            (Some(Key::generate(&host.name)?), false)
-        }
-        _ => (kept, true),
-    };
+    let (key, is_kept) = host_key(story, &place, &needs, &mut identities)?;
     let replaces = match &story.pending {
         Some(pending) => pending.replaces.clone(),
         None => replaced(story, key.as_ref())?,
@@ -107,23 +95,24 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
     )
     .await?;
 
-    let keeping = if writes && story.args.host_key == HostKey::Keep {
-        let hosts: Vec<&str> = [old.as_deref(), replaces.as_deref()]
-            .into_iter()
-            .flatten()
-            .collect();
-        let hosts = keep::host_keys(story, &hosts)?;
-        if is_kept {
-            place.check_rule(&rules, &hosts)?;
+    let keeping = match (&key, story.args.host_key) {
+        (Some(key), HostKey::Keep) => {
+            let own = key.public()?;
+            let hosts = [Some(own.as_str()), old.as_deref(), replaces.as_deref()];
+            let hosts = keep::host_keys(story, hosts.into_iter().flatten())?;
+            if is_kept {
+                place.check_rule(&rules, &hosts)?;
+                None
+            } else {
+                Some(keep::prepare(place, &rules, &names, &hosts, &identities, story).await?)
+            }
+        }
+        _ => {
+            if writes && place.exists() {
+                ui.warn(format!("{}-host-key.age keeps another key than the card will have: it is of no use after this. `git rm` it and take its rule out, or use --host-key keep.", host.name));
+            }
             None
-        } else {
-            Some(keep::prepare(place, &rules, &names, &hosts, &identities, story).await?)
         }
-    } else {
-        if writes && place.exists() {
-            ui.warn(format!("{}-host-key.age keeps another key than the card will have: it is of no use after this. `git rm` it and take its rule out, or use --host-key keep.", host.name));
-        }
-        None
     };
 
     let (writing, profile) = if writes {
@@ -149,6 +138,27 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
         profile,
         writing,
     })
+}
+
+/// The key for a card that is still to be written, and whether it is the one the admins keep; none when the host makes
+/// its own.
+fn host_key(
+    story: &Story<'_>,
+    place: &Place,
+    needs: &Needs,
+    identities: &mut Identities,
+) -> Result<(Option<Key>, bool)> {
+    let name = &story.host.name;
+    if story.pending.is_some() || story.args.host_key == HostKey::FirstBoot {
+        return Ok((None, false));
+    }
+    if story.args.host_key == HostKey::Keep {
+        place.is_no_hosts(needs, story)?;
+        if let Some(kept) = place.read(name, identities, story)? {
+            return Ok((Some(kept), true));
+        }
+    }
+    Ok((Some(Key::generate(name)?), false))
 }
 
 /// Enrolment and rekey come last, so whether they will work is tried first: the rules are edited and evaluated

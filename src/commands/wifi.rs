@@ -14,7 +14,7 @@ use crate::wifi::{Choice, Knowledge, Profile, Security, files, in_use};
 
 pub async fn run(command: &Wifi, global: &Global, ui: &Ui) -> Result<()> {
     match command {
-        Wifi::List { from } => list(from, global).await,
+        Wifi::List { from } => list(from, global, ui).await,
         Wifi::Show {
             ssid,
             reveal,
@@ -75,8 +75,11 @@ pub async fn choose<'a>(
     }
 }
 
-async fn list(from: &WifiFrom, global: &Global) -> Result<()> {
+async fn list(from: &WifiFrom, global: &Global, ui: &Ui) -> Result<()> {
     let knowledge = knowledge(from, None).await?;
+    if knowledge.networks.is_empty() && !global.json {
+        ui.say("No wifi network is known here; --wifi-from names another place to look.");
+    }
     let used = in_use::ssid().await;
     let mut rows = Vec::new();
     for known in &knowledge.networks {
