@@ -95,24 +95,21 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
     )
     .await?;
 
-    let keeping = match (&key, story.args.host_key) {
-        (Some(key), HostKey::Keep) => {
-            let own = key.public()?;
-            let hosts = [Some(own.as_str()), old.as_deref(), replaces.as_deref()];
-            let hosts = keep::host_keys(story, hosts.into_iter().flatten())?;
-            if is_kept {
-                place.check_rule(&rules, &hosts)?;
-                None
-            } else {
-                Some(keep::prepare(place, &rules, &names, &hosts, &identities, story).await?)
-            }
-        }
-        _ => {
-            if writes && place.exists() {
-                ui.warn(format!("{}-host-key.age keeps another key than the card will have: it is of no use after this. `git rm` it and take its rule out, or use --host-key keep.", host.name));
-            }
+    let keeping = if let (Some(key), HostKey::Keep) = (&key, story.args.host_key) {
+        let own = key.public()?;
+        let hosts = [Some(own.as_str()), old.as_deref(), replaces.as_deref()];
+        let hosts = keep::host_keys(story, hosts.into_iter().flatten())?;
+        if is_kept {
+            place.check_rule(&rules, &hosts)?;
             None
+        } else {
+            Some(keep::prepare(place, &rules, &names, &hosts, &identities, story).await?)
         }
+    } else {
+        if writes && place.exists() {
+            ui.warn(format!("{}-host-key.age keeps another key than the card will have: it is of no use after this. `git rm` it and take its rule out, or use --host-key keep.", host.name));
+        }
+        None
     };
 
     let (writing, profile) = if writes {
