@@ -94,6 +94,15 @@ case_noconfirm() {
   S "$G confirm $A" >/dev/null
   ok late $? 4
 }
+# Logins over a link-local address have its interface in their name; a broken link is noticed all the same.
+case_linklocal() {
+  local own
+  own=$(S 'ip -6 -o addr show dev wlan0 scope link' | sed 's|.* inet6 \([^/]*\)/.*|\1|')
+  new linklocal :
+  S "$G protect $A $N && $G start $A $N 4 switch 'fe80::1%wlan0 40000 $own%wlan0 22'"
+  until_phase undone
+  ok probe "$(S 'sed -n s/^probe=//p /run/spinet/state')" yes
+}
 case_hang() {
   new hang 'sleep 1000'
   start 4
@@ -243,7 +252,7 @@ S "test -x $BASE/bin/switch-to-configuration" || {
   BASE=$(S 'sh /run/toy base :' 2>/dev/null)
   S "$BASE/bin/switch-to-configuration test; $BASE/bin/switch-to-configuration boot; ln -sfn $BASE /run/booted-system"
 }
-[ $# -gt 0 ] || set -- success noconfirm hang unitfails recovers exit100 second stale killed killedconfirm nixenv bootfails \
+[ $# -gt 0 ] || set -- success noconfirm linklocal hang unitfails recovers exit100 second stale killed killedconfirm nixenv bootfails \
   follow clientkilled test
 for case in "$@"; do "case_$case"; done >&2
 exit "$bad"

@@ -51,8 +51,10 @@ reachable() {
   # shellcheck disable=SC2086 # four words: client address and port, server address and port
   set -- $peer
   [ $# -eq 4 ] || return 1
+  # a link-local address means something on its interface only, and ip wants that apart
+  case $1 in *%*) device=${1#*%} ;; *) device= ;; esac
   # shellcheck disable=SC2016 # bash expands it, for its /dev/tcp
   timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" && read -r line <&3 && [ "${line#SSH-}" != "$line" ]' "$3" "$4" 2>/dev/null &&
-    ip route get "$1" >/dev/null 2>&1
+    ip route get "${1%%\%*}" ${device:+dev "$device"} >/dev/null 2>&1
 }
 
