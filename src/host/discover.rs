@@ -33,7 +33,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Each name is a host name or an address. Those ending in `.local` are also asked for by multicast.
+    /// Each name is a host name or an address. The first is asked of the system, and those ending in `.local` by
+    /// multicast: names a host may have taken are nothing that a name server far away has to hear of.
     pub fn new(names: &[String], port: u16, given_by_user: bool) -> Self {
         let (tell, heard) = mpsc::unbounded_channel();
         let local = |name: &&String| name.ends_with(".local");
@@ -50,7 +51,7 @@ impl Listener {
                 asking.push(tokio::spawn(ask));
             }
         }
-        for name in names {
+        if let Some(name) = names.first() {
             ask_system(name.clone(), port, tell.clone());
         }
         Self {

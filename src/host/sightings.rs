@@ -56,9 +56,14 @@ impl Sightings {
         of_it.map(|(address, _)| *address)
     }
 
+    /// The name an address was last heard under.
+    pub fn name_of(&self, address: SocketAddr) -> Option<&str> {
+        self.seen.get(&address).map(|s| s.name.as_str())
+    }
+
     /// Whether an address was last heard under the name.
     pub fn is_named(&self, address: SocketAddr, name: &str) -> bool {
-        self.seen.get(&address).is_some_and(|s| s.name == name)
+        self.name_of(address) == Some(name)
     }
 
     /// For the progress line.

@@ -222,8 +222,9 @@ impl Search<'_> {
             format!("another machine, at {},", others.join(", "))
         };
         format!(
-            "{host} answers at {} under another name, because {other} has the name {}. Switch that one off or rename it, then restart {host}.",
+            "{host} answers at {} as {}, because {other} has the name {}. Switch that one off or rename it, then restart {host}.",
             address.ip(),
+            visible(seen.name_of(address).unwrap_or("another name")),
             visible(name)
         )
     }
