@@ -98,6 +98,42 @@ fn through_ell(dir: &Path, ssid: &str) -> Option<Value> {
     }
 }
 
+/// What ell makes of the profile lying in `profiles`, as it is.
+fn ell_itself(file: &Path) -> Option<Value> {
+    let ell = Command::new("python3").args(["-c", ELL]).arg(file).output();
+    let ell = ell.ok().filter(|ell| ell.status.success())?;
+    Some(serde_json::from_slice(&ell.stdout).unwrap())
+}
+
+#[test]
+fn spinet_reads_what_iwds_own_parser_reads() {
+    for text in [
+        "[Security]\nPassphrase=the first one\nPassphrase=the second\n",
+        "[Security]\nPassphrase=ends in spaces  \n",
+        " [Security] \n  Passphrase =  after spaces\n",
+        "[Security]\nPassphrase=password\n[Settings]\n[Security]\nPassphrase=later one\n",
+        "[Security]\r\nPassphrase=password\r\n",
+        "[Security]\nPassphrase=password\nnonsense\n",
+        "[Security]\n; no comment\nPassphrase=password\n",
+        "Passphrase=password\n[Security]\n",
+    ] {
+        let dir = profiles(&[("Home.psk", text)]);
+        let Some(iwd) = ell_itself(&dir.path().join("profiles/Home.psk")) else {
+            println!("skipped: no python3 with libell");
+            return;
+        };
+        let shown = spinet(dir.path(), None, &["show", "Home", "--json", "--reveal"]);
+        if iwd["loaded"] == false {
+            assert!(!shown.status.success(), "{text:?}");
+            assert!(said(&shown).contains("line "), "{}", said(&shown));
+            continue;
+        }
+        assert!(shown.status.success(), "{text:?}: {}", said(&shown));
+        let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+        assert_eq!(shown["secrets"]["passphrase"], iwd["passphrase"], "{text:?}");
+    }
+}
+
 #[test]
 fn iwds_own_parser_reads_what_spinet_writes() {
     for passphrase in [

@@ -33,7 +33,7 @@ impl fmt::Display for Country {
 /// kernel's command line.
 pub async fn of_this_machine() -> Option<Country> {
     let iwd = std::fs::read_to_string("/etc/iwd/main.conf").unwrap_or_default();
-    if let Some(country) = Keyfile(&iwd)
+    if let Some(country) = Keyfile::of_iwd(&iwd)
         .raw("General", "Country")
         .and_then(|c| c.parse().ok())
     {

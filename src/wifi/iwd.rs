@@ -24,7 +24,13 @@ pub fn parse(file_name: &str, content: &[u8]) -> Result<Option<Profile>> {
     let broken = |why: &str, remedy: &str| unusable(file_name, why, remedy);
     let text =
         std::str::from_utf8(content).map_err(|_| broken("is not UTF-8 text.", JOIN_AGAIN))?;
-    let file = Keyfile(text);
+    let file = Keyfile::of_iwd(text);
+    if let Some(line) = file.fault() {
+        return Err(broken(
+            &format!("has a line that iwd cannot read: line {line}."),
+            "iwd refuses the whole file for it. Line ends must be those of Unix, and every line a [Group], a key=value, or a # comment.",
+        ));
+    }
     if file.raw("Security", "EncryptedSecurity").is_some() {
         return Err(broken(
             "is encrypted for this machine alone (SystemdEncrypt).",
@@ -87,7 +93,7 @@ pub fn parse(file_name: &str, content: &[u8]) -> Result<Option<Profile>> {
 
 /// The credentials of an 802.1x profile: its Security group and embedded PEM blocks, as they are.
 fn enterprise(file_name: &str, text: &str) -> Result<SecretString> {
-    for (group, key, value) in Keyfile(text).entries() {
+    for (group, key, value) in Keyfile::of_iwd(text).entries() {
         let names_file = key.ends_with("Cert")
             || key.ends_with("CACert")
             || key.ends_with("ClientKey")
@@ -190,12 +196,12 @@ mod tests {
     fn only_what_is_needed_to_join_is_written() {
         let key = "aB".repeat(32);
         let laptop = format!(
-            "[Security]\nPreSharedKey={key}\nPassphrase=it\\sis\\\\ok \n\n[IPv4]\nAddress=10.0.0.7\n[Settings]\nHidden=true\nAlwaysRandomizeAddress=true\n"
+            "[Security]\nPreSharedKey={key}\nPassphrase=it\\sis\\\\ok \nPassphrase=ignored by iwd\n\n[IPv4]\nAddress=10.0.0.7\n[Settings]\nHidden=true\nAlwaysRandomizeAddress=true\n"
         );
         let profile = read("Home Net.psk", &laptop);
         assert_eq!(profile.ssid, b"Home Net");
         let expected = format!(
-            "[Security]\nPassphrase=it is\\\\ok\nPreSharedKey={key}\n\n[Settings]\nAutoConnect=true\nHidden=true\n"
+            "[Security]\nPassphrase=it is\\\\ok\\s\nPreSharedKey={key}\n\n[Settings]\nAutoConnect=true\nHidden=true\n"
         );
         assert_eq!(String::from_utf8_lossy(&profile.to_iwd()), expected);
         assert_eq!(profile.file_name(), "Home Net.psk");

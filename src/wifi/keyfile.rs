@@ -3,16 +3,30 @@
 use zeroize::Zeroizing;
 
 /// The text of such a file. Blocks of PEM embedded in iwd's files lie in groups of their own.
-pub struct Keyfile<'a>(pub &'a str);
+pub struct Keyfile<'a> {
+    text: &'a str,
+    /// Which value counts when a key is given twice: iwd (libell) takes the first, `NetworkManager` (glib) the last.
+    first: bool,
+}
 
 impl<'a> Keyfile<'a> {
-    /// The last value given for a key, without the white space around it, escapes kept.
+    pub fn of_iwd(text: &'a str) -> Self {
+        Self { text, first: true }
+    }
+
+    pub fn of_network_manager(text: &'a str) -> Self {
+        Self { text, first: false }
+    }
+
+    /// The value of a key, escapes kept. White space before it does not count, behind it it does.
     pub fn raw(&self, group: &str, key: &str) -> Option<&'a str> {
         let mine = |(g, k, _): &(&str, &str, &str)| *g == group && *k == key;
-        self.entries()
-            .filter(mine)
-            .last()
-            .map(|(_, _, value)| value)
+        let mut values = self.entries().filter(mine).map(|(_, _, value)| value);
+        if self.first {
+            values.next()
+        } else {
+            values.last()
+        }
     }
 
     /// The same, unescaped.
@@ -22,15 +36,15 @@ impl<'a> Keyfile<'a> {
 
     pub fn is_true(&self, group: &str, key: &str) -> bool {
         self.raw(group, key)
-            .is_some_and(|value| value == "true" || value == "1")
+            .is_some_and(|value| matches!(value.trim_end(), "true" | "1"))
     }
 
     /// Every group, key and value, in order.
     pub fn entries(&self) -> impl Iterator<Item = (&'a str, &'a str, &'a str)> {
         let mut group = "";
-        self.0.lines().filter_map(move |line| {
-            let line = line.trim();
-            if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+        self.text.lines().filter_map(move |line| {
+            let line = line.trim_start();
+            if let Some(name) = group_of(line) {
                 group = name;
                 return None;
             }
@@ -38,6 +52,26 @@ impl<'a> Keyfile<'a> {
             Some((group, key.trim_end(), value.trim_start()))
         })
     }
+
+    /// The number of the first line for which iwd refuses the whole file.
+    pub fn fault(&self) -> Option<usize> {
+        let mut group = "";
+        let bad = |line: &'a str| {
+            let start = line.trim_start();
+            if let Some(name) = group_of(start) {
+                group = name;
+                return line.contains('\r');
+            }
+            let nothing = start.is_empty() || start.starts_with('#');
+            let value = !group.is_empty() && !start.starts_with('=') && start.contains('=');
+            line.contains('\r') || !(nothing || value || group.starts_with("@pem@"))
+        };
+        self.text.split('\n').position(bad).map(|index| index + 1)
+    }
+}
+
+fn group_of(line: &str) -> Option<&str> {
+    line.strip_prefix('[')?.trim_end().strip_suffix(']')
 }
 
 /// `\\s \\t \\r \\n \\\\`; anything else behind a backslash stays as it is.
@@ -90,15 +124,34 @@ mod tests {
     fn any_text_survives() {
         proptest::proptest!(|(text in "[ \\t\\\\=#\\[a-zé\\n\\r]{0,20}")| {
             let file = format!("[G]\nKey={}\n", *escape(&text));
-            proptest::prop_assert_eq!(&*Keyfile(&file).text("G", "Key").unwrap(), &text);
+            proptest::prop_assert_eq!(&*Keyfile::of_iwd(&file).text("G", "Key").unwrap(), &text);
         });
     }
 
     #[test]
-    fn the_last_value_of_the_right_group_counts() {
-        let file = Keyfile("[A]\nx=1\n# x=2\n[B]\nx=3\n[A]\n x = 4 \n");
-        assert_eq!(file.raw("A", "x"), Some("4"));
-        assert_eq!(file.raw("B", "x"), Some("3"));
-        assert_eq!(file.raw("B", "y"), None);
+    fn of_two_values_iwd_takes_the_first_and_network_manager_the_last() {
+        let text = "[A]\nx=1\n# x=2\n[B]\nx=3\n[A]\n x = 4 \n";
+        let (iwd, manager) = (Keyfile::of_iwd(text), Keyfile::of_network_manager(text));
+        assert_eq!(iwd.raw("A", "x"), Some("1"));
+        assert_eq!(manager.raw("A", "x"), Some("4 "));
+        assert_eq!(manager.raw("B", "x"), Some("3"));
+        assert_eq!(manager.raw("B", "y"), None);
+    }
+
+    #[test]
+    fn the_line_that_iwd_stumbles_over_is_found() {
+        let fault = |text| Keyfile::of_iwd(text).fault();
+        let good = "# c\n[A] \n  x = 1\n\n  # c\ny=\n[@pem@ca]\nMII\n";
+        assert_eq!(fault(good), None);
+        for (text, line) in [
+            ("[A]\r\nx=1\r\n", 1),
+            ("[A]\nx=1\nnonsense\n", 3),
+            ("x=1\n[A]\n", 1),
+            ("[A]\n;c\n", 2),
+            ("[A]\n=x\n", 2),
+            ("[A]x\n", 1),
+        ] {
+            assert_eq!(fault(text), Some(line), "{text:?}");
+        }
     }
 }

@@ -15,7 +15,7 @@ pub fn parse(file_name: &str, content: &[u8]) -> Result<Option<Profile>> {
             "Make the connection anew in NetworkManager.",
         ));
     };
-    let file = Keyfile(text);
+    let file = Keyfile::of_network_manager(text);
     if !matches!(
         file.raw("connection", "type"),
         Some("wifi" | "802-11-wireless")
