@@ -1,6 +1,6 @@
 //! The flake the user stands in, and its hosts as its `spinet` output tells them: plain data, no module system.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -10,6 +10,7 @@ use crate::error::Failure;
 use crate::git;
 use crate::nix::Nix;
 use crate::process::Cmd;
+use crate::ui::visible;
 
 /// A flake in a git work tree.
 #[derive(Debug, Clone)]
@@ -44,6 +45,9 @@ pub struct Host {
     pub user: String,
     /// The TCP port of its SSH server.
     pub port: u16,
+    /// What `@TAG` chooses it by.
+    #[serde(default)]
+    pub tags: Vec<String>,
 }
 
 /// One secret a host's configuration names.
@@ -133,36 +137,81 @@ impl Fleet {
         Ok(Some(fleet))
     }
 
-    /// The hosts named; all of them when none is.
-    pub fn choose(&self, names: &[String]) -> Result<Vec<Host>> {
-        if names.is_empty() {
+    /// The hosts named, by name, pattern (`b*`) or tag (`@kitchen`), each once; all of them when nothing is named.
+    pub fn choose(&self, words: &[String]) -> Result<Vec<Host>> {
+        if words.is_empty() {
             return Ok(self.hosts.values().cloned().collect());
         }
         let mut chosen: Vec<Host> = Vec::new();
-        for name in names {
-            let host = self.host(name)?;
-            if !chosen.contains(host) {
-                chosen.push(host.clone());
+        for word in words {
+            let found: Vec<&Host> = match Choice::read(word)? {
+                Choice::Name => vec![self.host(word)?],
+                Choice::Tag(tag) => self.filter(|host| host.tags.iter().any(|t| t == tag)),
+                Choice::Pattern(pattern) => self.filter(|host| pattern.matches(&host.name)),
+            };
+            if found.is_empty() {
+                return Err(self.unknown(&format!("No host matches {}.", visible(word))));
+            }
+            for host in found {
+                if !chosen.contains(host) {
+                    chosen.push(host.clone());
+                }
             }
         }
         Ok(chosen)
     }
 
+    fn filter(&self, fits: impl Fn(&Host) -> bool) -> Vec<&Host> {
+        self.hosts.values().filter(|host| fits(host)).collect()
+    }
+
     /// The host of that name.
     pub fn host(&self, name: &str) -> Result<&Host> {
-        self.hosts.get(name).ok_or_else(|| {
-            let known: Vec<_> = self.hosts.keys().map(String::as_str).collect();
-            let known = match known.as_slice() {
-                [] => "The flake has no hosts yet: add one to hosts/default.nix.".to_owned(),
-                known => format!("The hosts are: {}.", known.join(", ")),
-            };
-            Failure::usage(format!(
-                "There is no host named {}.",
-                crate::ui::visible(name)
-            ))
-            .hint(known)
+        self.hosts
+            .get(name)
+            .ok_or_else(|| self.unknown(&format!("There is no host named {}.", visible(name))))
+    }
+
+    fn unknown(&self, what: &str) -> anyhow::Error {
+        let known: Vec<_> = self.hosts.keys().map(String::as_str).collect();
+        let known = match known.as_slice() {
+            [] => "The flake has no hosts yet: add one to hosts/default.nix.".to_owned(),
+            known => format!("The hosts are: {}.", known.join(", ")),
+        };
+        let failure = Failure::usage(what).hint(known);
+        let tags: BTreeSet<_> = self.hosts.values().flat_map(|host| &host.tags).collect();
+        if tags.is_empty() {
+            return failure.into();
+        }
+        let tags: Vec<_> = tags.iter().map(|tag| format!("@{tag}")).collect();
+        failure
+            .hint(format!("The tags are: {}.", tags.join(", ")))
             .into()
-        })
+    }
+}
+
+/// How a word on the command line chooses hosts.
+pub enum Choice<'a> {
+    Name,
+    Tag(&'a str),
+    Pattern(glob::Pattern),
+}
+
+impl<'a> Choice<'a> {
+    /// A name has neither `@` in front nor a character that means something in a pattern.
+    pub fn read(word: &'a str) -> Result<Self> {
+        if let Some(tag) = word.strip_prefix('@') {
+            return Ok(Self::Tag(tag));
+        }
+        if !word.contains(['*', '?', '[']) {
+            return Ok(Self::Name);
+        }
+        let pattern = glob::Pattern::new(word).map_err(|e| {
+            Failure::usage(format!("{} is no pattern.", visible(word)))
+                .hint("* stands for any characters, ? for one, [ab] for one of them.")
+                .source(e)
+        })?;
+        Ok(Self::Pattern(pattern))
     }
 }
 
@@ -192,11 +241,9 @@ pub fn check_name(name: &str) -> Result<()> {
     {
         return Ok(());
     }
-    Err(
-        Failure::new(format!("{} is no host name.", crate::ui::visible(name)))
-            .hint("Use letters, digits and inner hyphens, 63 at most, in hosts/default.nix.")
-            .into(),
-    )
+    Err(Failure::new(format!("{} is no host name.", visible(name)))
+        .hint("Use letters, digits and inner hyphens, 63 at most, in hosts/default.nix.")
+        .into())
 }
 
 #[cfg(test)]
@@ -210,6 +257,10 @@ mod tests {
             address: format!("{name}.local"),
             user: "root".into(),
             port: 22,
+            tags: vec![format!(
+                "{}-side",
+                if name == "bach" { "left" } else { "right" }
+            )],
         };
         Fleet {
             hosts: ["bach", "byrd"].map(|n| (n.to_owned(), host(n))).into(),
@@ -223,6 +274,23 @@ mod tests {
         let error = fleet().choose(&["bahc".into()]).unwrap_err();
         assert_eq!(crate::error::exit_of(&error).code(), 2);
         assert!(crate::error::render(&error).contains("The hosts are: bach, byrd."));
+    }
+
+    #[test]
+    fn patterns_and_tags_choose_each_host_once() {
+        let names = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+            let hosts = fleet().choose(&words).unwrap();
+            hosts.into_iter().map(|h| h.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&["b*"]), ["bach", "byrd"]);
+        assert_eq!(names(&["@right-side", "by??", "bach"]), ["byrd", "bach"]);
+        for word in ["x*", "@kitchen", "[", ""] {
+            let error = fleet().choose(&[word.into()]).unwrap_err();
+            assert_eq!(crate::error::exit_of(&error).code(), 2, "{word}");
+        }
+        let error = fleet().choose(&["@kitchen".into()]).unwrap_err();
+        assert!(crate::error::render(&error).contains("The tags are: @left-side, @right-side."));
     }
 
     #[test]

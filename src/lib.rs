@@ -19,6 +19,7 @@ mod process;
 mod run;
 mod secrets;
 mod state;
+mod status;
 mod ui;
 mod wifi;
 

@@ -64,6 +64,31 @@ pub async fn join_all<T>(futures: impl IntoIterator<Item = impl Future<Output = 
     results.into_iter().flatten().collect()
 }
 
+/// Like [`join_all`], with no more than `limit` of them running at once.
+pub async fn at_most<'a, T: 'a, F: Future<Output = T> + 'a>(
+    limit: usize,
+    futures: impl IntoIterator<Item = F>,
+) -> Vec<T> {
+    let mut waiting = futures.into_iter().enumerate();
+    let mut crowd = Crowd::default();
+    let mut results: Vec<Option<T>> = Vec::new();
+    loop {
+        while crowd.0.len() < limit.max(1) {
+            let Some((index, future)) = waiting.next() else {
+                break;
+            };
+            results.push(None);
+            crowd.push(async move { (index, future.await) });
+        }
+        if crowd.is_empty() {
+            break;
+        }
+        let (index, result) = crowd.next().await;
+        results[index] = Some(result);
+    }
+    results.into_iter().flatten().collect()
+}
+
 /// Futures that run side by side on this thread, whose results are taken as they come. More can be added meanwhile; those
 /// that still run are dropped with it.
 pub struct Crowd<'a, T>(Vec<Pin<Box<dyn Future<Output = T> + 'a>>>);
@@ -127,6 +152,26 @@ mod tests {
             runtime.block_on(join_all([30, 1, 20].map(sleep))),
             [30, 1, 20]
         );
+    }
+
+    #[test]
+    fn no_more_than_so_many_run_at_once() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let (running, most) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+        let (running, most) = (&running, &most);
+        let futures = (0..10).map(|i: u64| async move {
+            running.set(running.get() + 1);
+            most.set(most.get().max(running.get()));
+            tokio::time::sleep(Duration::from_millis(10 - i)).await;
+            running.set(running.get() - 1);
+            i
+        });
+        let results = runtime.block_on(at_most(3, futures));
+        assert_eq!(results, (0..10).collect::<Vec<_>>());
+        assert_eq!(most.get(), 3);
     }
 
     #[test]

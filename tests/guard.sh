@@ -220,18 +220,78 @@ case_test() {
   ids undone $BASE
 }
 case_follow() {
-  new followed 'echo hello from the switch'
+  new followed 'sleep 2; echo hello from the switch'
+  start 20
+  # it ends by itself as soon as a word is waited for
+  S "$G follow $A" >"$scratch"
+  ok "follow rc" $? 0
+  ok "follow" "$(grep -c "^hello from the switch\|^spinet-waiting $A$" "$scratch")" 2
+  ok "beats" "$(($(grep -c '^spinet-beat$' "$scratch") > 1))" 1
+  ok phase "$(st phase)" waiting
+  S "$G confirm $A" >/dev/null
+  S "$G follow $A" >"$scratch"
+  ok "follow afterwards" "$(grep -c "^spinet-waiting $A$" "$scratch")" 1
+  BASE=$N
+}
+# Only what boots changes; what runs stays, and is what the next attempt goes back to.
+case_boot() {
+  local prior=$BASE
+  new staged :
+  start 20 boot
+  until_phase committed
+  ok current "$(st current)" $prior
+  ok profile "$(st profile_now)" $N
+  ok entry "$(st entry_now)" $N
+  ok permanent "$(st permanent)" $N
+  ok confirmed "$(st confirmed)" $prior
+  new after :
+  start 4
+  until_phase undone
+  ok "undone current" "$(st current)" $prior
+  S "$prior/bin/switch-to-configuration boot; nix-env -p /nix/var/nix/profiles/system --set $prior; echo $prior >/var/lib/spinet/guard/permanent"
+}
+# The history is a stack: a rollback takes its top off.
+case_history() {
+  local first=$BASE second third
+  new second :
   start 20
   until_phase waiting
-  (
-    S "$G follow $A" >"$scratch"
-    echo "rc $?" >>"$scratch"
-  ) &
-  sleep 1
   S "$G confirm $A" >/dev/null
-  wait $!
-  ok "follow" "$(grep -c 'hello from\|rc 0\|committed' "$scratch")" 4
-  BASE=$N
+  second=$N
+  ok previous "$(st previous)" $first
+  new third :
+  start 20
+  until_phase waiting
+  S "$G confirm $A" >/dev/null
+  third=$N
+  ok previous "$(st previous)" $second
+  A=back-$RANDOM N=$second
+  start 20
+  until_phase waiting
+  S "$G confirm $A" >/dev/null
+  ok "previous after going back from $third" "$(st previous)" $first
+  ids back $second
+  BASE=$second
+}
+# A specialisation runs and boots; the profile is the system it belongs to.
+case_special() {
+  new special 'mkdir -p $t/specialisation'
+  S "mkdir -p /tmp/s && cp -r $N /tmp/s/base && chmod -R u+w /tmp/s/base && mkdir /tmp/s/base/specialisation && ln -s $BASE /tmp/s/base/specialisation/road"
+  N=$(S 'export NIX_CONFIG="build-users-group ="; nix-store --add /tmp/s/base; rm -rf /tmp/s' 2>/dev/null)
+  S "$G protect $A $N && $G start $A $N 20 switch \"\$SSH_CONNECTION\" road"
+  until_phase waiting
+  S "$G confirm $A" >/dev/null
+  ok rc $? 0
+  ok current "$(st current)" $BASE
+  ok profile "$(st profile_now)" $N
+  ok entry "$(st entry_now)" $BASE
+  S "$G start x-$RANDOM $N 20 switch '' ../../etc"
+  ok "a path for a name" $? 2
+  A=plain-$RANDOM N=$BASE
+  start 20
+  until_phase waiting
+  S "$G confirm $A" >/dev/null
+  ids plain $BASE
 }
 case_clientkilled() {
   new ck '[ $1 = boot ] || sleep 2'
@@ -253,6 +313,6 @@ S "test -x $BASE/bin/switch-to-configuration" || {
   S "$BASE/bin/switch-to-configuration test; $BASE/bin/switch-to-configuration boot; ln -sfn $BASE /run/booted-system"
 }
 [ $# -gt 0 ] || set -- success noconfirm linklocal hang unitfails recovers exit100 second stale killed killedconfirm nixenv bootfails \
-  follow clientkilled test
+  follow clientkilled boot history special test
 for case in "$@"; do "case_$case"; done >&2
 exit "$bad"

@@ -60,5 +60,25 @@ in
     };
   };
 
-  config.environment.etc."spinet/host.json".text = builtins.toJSON hostFile;
+  config = {
+    environment.etc."spinet/host.json".text = builtins.toJSON hostFile;
+
+    # Copies to this host are not signed. The user has sudo anyway.
+    nix.settings.trusted-users = lib.mkIf (cfg.user != "root") [ cfg.user ];
+
+    # After `spinet deploy --reboot` the guard waits here for the confirmation, and takes the host
+    # back to its former system when there is none.
+    systemd.services.spinet-resume = {
+      description = "Guard of a deploy that restarted this host";
+      wantedBy = [ "multi-user.target" ];
+      unitConfig.ConditionPathExists = "/var/lib/spinet/guard/rebooting";
+      # a deploy must not end the guard of another
+      restartIfChanged = false;
+      stopIfChanged = false;
+      serviceConfig = {
+        Type = "exec";
+        ExecStart = "${pkgs.runtimeShell} -c 'exec ${pkgs.runtimeShell} \"$(cat /var/lib/spinet/guard/rebooting)\" resume'";
+      };
+    };
+  };
 }

@@ -20,7 +20,10 @@ use crate::ui::bytes;
 pub async fn build(story: &Story<'_>) -> Result<PathBuf> {
     let attr = format!("{}-image", story.host.name);
     let ui = story.ui;
-    let built = story.nix.build(&[attr], |line| ui.build_line(line)).await;
+    let built = story
+        .nix
+        .build(&[attr], None, |line| ui.build_line(line))
+        .await;
     ui.progress_done();
     Ok(built?.remove(0))
 }

@@ -227,7 +227,6 @@ async fn play(story: &mut Story<'_>, steps: &[Step]) -> Result<()> {
             story.args.address.as_deref(),
             wait,
             &story.flake,
-            &story.fleet,
             ui,
         )
         .await;

@@ -1,73 +1,72 @@
 //! The story of an update, in order:
 //! 1. read the hosts as plain data, and each host's pinned key;
-//! 2. side by side: reach every host and read its facts; build all systems in one evaluation;
-//! 3. check the results against the hosts: architecture, secrets, room;
-//! 4. per host, side by side: copy the closure, activate it under the guard, confirm over a fresh connection;
+//! 2. side by side: reach the hosts and see what they run; build all systems in one evaluation;
+//! 3. hold each result against its host: architecture, secrets, room, where its configuration came from;
+//! 4. per host, so many at once: copy the closure, activate it under the guard, confirm over a fresh connection;
 //! 5. tell for each host what was observed, and exit with the gravest outcome.
 
-mod health;
-mod host;
-mod manifest;
+mod build;
+mod confirm;
+mod copy;
+mod diff;
+mod job;
+mod options;
+mod pending;
 mod preflight;
 mod report;
+mod room;
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::cli;
-use crate::error::Failure;
-use crate::fleet::{Flake, Fleet, Host};
-use crate::host::facts::Facts;
+use crate::error::{Exit, Failure};
+use crate::fleet::{Choice, Flake, Fleet, Host};
 use crate::host::known_hosts::KnownHosts;
-use crate::host::ssh::Target;
-use crate::host::wait::Search;
 use crate::nix::Nix;
-use crate::parallel::join_all;
+use crate::parallel::{at_most, join_all};
 use crate::ui::Ui;
 
+use job::{Job, Reached};
+use options::{Options, Source};
 use report::Outcome;
 
-/// How long a host that should be up may take to answer.
-const REACH: Duration = Duration::from_secs(20);
-
-/// One host's share of a deploy.
-struct Job<'a> {
-    host: &'a Host,
-    /// `--address`
-    address: Option<&'a str>,
-    /// Its pinned key.
-    key: String,
-    /// `--deadline`
-    deadline: Option<Duration>,
-    nix: &'a Nix,
+/// What all hosts of one deploy share.
+struct Run<'a> {
+    flake: &'a Flake,
+    nix: Nix,
+    options: Options,
     ui: &'a Ui,
+    /// The cache has these closures already.
+    pushed: RefCell<bool>,
 }
 
 /// `spinet deploy`.
 pub async fn run(args: &cli::Deploy, global: &cli::Global, ui: &Ui) -> Result<()> {
     let flake = Flake::find(global.flake.as_deref()).await?;
-    let nix = Nix::new(&flake.dir);
-    let fleet = Fleet::load(&nix).await?;
-    let hosts = fleet.choose(&args.hosts)?;
-    if args.address.is_some() && hosts.len() != 1 {
-        return Err(Failure::usage("--address goes with exactly one host.").into());
-    }
     if args.plan {
-        print_plan(&hosts);
+        let hosts = Fleet::load(&Nix::new(&flake.dir))
+            .await?
+            .choose(&args.hosts)?;
+        print_plan(&hosts, args);
         return Ok(());
     }
-    let outcomes = deploy(
-        &hosts,
-        args.address.as_deref(),
-        args.deadline.map(Duration::from_secs),
-        REACH,
-        &flake,
-        &fleet,
+    let options = Options::of(args, ui)?;
+    let run = Run {
+        nix: Nix::new(&flake.dir).with(options.nix.clone()),
+        flake: &flake,
+        options,
         ui,
-    )
-    .await?;
+        pushed: RefCell::default(),
+    };
+    let outcomes = if args.confirm || args.undo {
+        run.decide(&args.hosts, args.confirm).await?
+    } else {
+        run.deploy(&args.hosts).await?
+    };
     if global.json {
         println!("{}", report::json(&outcomes));
     }
@@ -80,108 +79,189 @@ pub async fn one(
     address: Option<&str>,
     wait: Duration,
     flake: &Flake,
-    fleet: &Fleet,
     ui: &Ui,
 ) -> Result<()> {
-    let hosts = [host.clone()];
-    let outcomes = deploy(&hosts, address, None, wait, flake, fleet, ui).await?;
-    report::finish(&outcomes, ui)
+    let run = Run {
+        nix: Nix::new(&flake.dir),
+        flake,
+        options: Options::first(address, wait),
+        ui,
+        pushed: RefCell::default(),
+    };
+    report::finish(&run.deploy(std::slice::from_ref(&host.name)).await?, ui)
 }
 
-fn print_plan(hosts: &[Host]) {
+fn print_plan(hosts: &[Host], args: &cli::Deploy) {
     let names: Vec<_> = hosts.iter().map(|h| h.name.as_str()).collect();
-    println!(
-        "1. Build with `nix build .#{}`, and read the facts of each host meanwhile.",
-        names.join(" .#")
-    );
+    if args.rollback {
+        println!(
+            "1. Read which configuration each of {} had before.",
+            names.join(", ")
+        );
+    } else if args.confirm || args.undo {
+        println!(
+            "1. Read what waits to be decided on {}, and decide it.",
+            names.join(", ")
+        );
+        return;
+    } else {
+        println!(
+            "1. Build with `nix build .#{}`, and read what each host runs meanwhile.",
+            names.join(" .#")
+        );
+    }
     for host in hosts {
         let (name, address) = (&host.name, &host.address);
         println!(
             "2. {name}: check architecture, secrets and room; copy the closure to {}@{address} unless it runs already.",
             host.user
         );
+        if args.dry_activate {
+            println!("3. {name}: show what an activation would do.");
+            continue;
+        }
+        if args.boot {
+            println!("3. {name}: have the guard make it what boots.");
+            continue;
+        }
         println!("3. {name}: activate it under a guard that undoes it unless confirmed.");
-        println!(
-            "4. {name}: log in anew under the pinned key, check its health, and have the guard make it permanent."
-        );
+        let end = if args.test {
+            "and leave it running until the next start"
+        } else {
+            "and have the guard make it permanent"
+        };
+        println!("4. {name}: log in anew under the pinned key, check its health, {end}.");
     }
 }
 
-async fn deploy(
-    hosts: &[Host],
-    address: Option<&str>,
-    deadline: Option<Duration>,
-    reach: Duration,
-    flake: &Flake,
-    fleet: &Fleet,
-    ui: &Ui,
-) -> Result<Vec<(String, Outcome)>> {
-    let nix = Nix::new(&flake.dir);
-    let known = KnownHosts::read(&flake.dir.join(&fleet.known_hosts))?;
-    let jobs = hosts
-        .iter()
-        .map(|host| {
-            Ok(Job {
-                host,
-                address,
-                key: known.need(&host.name)?,
-                deadline,
-                nix: &nix,
-                ui,
+impl<'a> Run<'a> {
+    async fn deploy(&self, words: &[String]) -> Result<Vec<(String, Outcome)>> {
+        self.ui.if_stopped("No host was changed.", Exit::Failed);
+        // the build of hosts that are named plainly need not wait for what the flake says about them
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let mut tell = Some(tell);
+        if plain(words)
+            && let Some(tell) = tell.take()
+        {
+            let _ = tell.send(words.to_vec());
+        }
+        let building = async {
+            let names = told.await.unwrap_or_default();
+            let builds_here = matches!(self.options.source, Source::Here | Source::BuildHost(_));
+            if !builds_here || names.is_empty() {
+                return Ok(names.iter().map(|_| None).collect());
+            }
+            let source = &self.options.source;
+            let built = build::build(&self.nix, &names, source, self.ui).await;
+            Ok::<Vec<Option<Result<PathBuf>>>, anyhow::Error>(built.into_iter().map(Some).collect())
+        };
+        let reaching = async {
+            let jobs = self.jobs(words).await?;
+            if let Some(tell) = tell.take() {
+                let _ = tell.send(jobs.iter().map(|job| job.name().to_owned()).collect());
+            }
+            let count = jobs.len().min(self.options.parallel);
+            let reached = join_all(jobs[..count].iter().map(Job::reach)).await;
+            Ok((jobs, reached))
+        };
+        let (built, (jobs, reached)) = tokio::try_join!(building, reaching)?;
+        let reached = reached
+            .into_iter()
+            .map(Some)
+            .chain(std::iter::repeat_with(|| None));
+        let mut shares: Vec<_> = jobs.iter().zip(reached).zip(built).collect();
+        if self.options.diff {
+            shares = self.confirm_difference(shares).await?;
+        }
+        if let Some(cache) = &self.options.cache {
+            let built = shares
+                .iter()
+                .filter_map(|(_, built)| built.as_ref()?.as_ref().ok());
+            copy::push(&self.nix, built, cache, self.ui).await?;
+            self.pushed.replace(true);
+        }
+        let work = shares
+            .into_iter()
+            .map(|((job, reached), built)| async move {
+                (job.name().to_owned(), job.run(reached, built).await)
+            });
+        Ok(at_most(self.options.parallel, work).await)
+    }
+
+    /// One job for each host chosen.
+    async fn jobs(&'a self, words: &[String]) -> Result<Vec<Job<'a>>> {
+        let fleet = Fleet::load(&self.nix).await?;
+        let hosts = fleet.choose(words)?;
+        if self.options.address.is_some() && hosts.len() != 1 {
+            return Err(Failure::usage("--address goes with exactly one host.").into());
+        }
+        let known = KnownHosts::read(&self.flake.dir.join(&fleet.known_hosts))?;
+        let names: Vec<_> = hosts.iter().map(|h| h.name.as_str()).collect();
+        let what = match self.options.source {
+            Source::Previous => "Reaching",
+            Source::EachHost => "Reaching, to build there,",
+            _ => "Building and reaching",
+        };
+        self.ui.say(format!("{what} {}.", names.join(", ")));
+        hosts
+            .into_iter()
+            .map(|host| {
+                let key = known.need(&host.name)?;
+                Ok(Job::new(self, host, key))
             })
-        })
-        .collect::<Result<Vec<_>>>()?;
-    ui.if_stopped("No host was changed.", crate::error::Exit::Failed);
-    ui.say(format!(
-        "Building {} and reaching {}.",
-        names(hosts),
-        if hosts.len() == 1 { "it" } else { "them" }
-    ));
-    let reached = join_all(jobs.iter().map(|job| job.reach(reach)));
-    let (toplevels, reached) = tokio::join!(build(&nix, hosts, ui), reached);
-    let toplevels = toplevels?;
-    let outcomes = join_all(jobs.iter().zip(reached).zip(&toplevels).map(
-        |((job, reached), toplevel)| async move {
-            let outcome = match reached {
-                Ok((target, facts)) => job.run(target, &facts, toplevel).await,
-                Err(error) => Outcome::Failed(error),
-            };
-            (job.host.name.clone(), outcome)
-        },
-    ))
-    .await;
-    Ok(outcomes)
-}
-
-async fn build(nix: &Nix, hosts: &[Host], ui: &Ui) -> Result<Vec<PathBuf>> {
-    let attrs: Vec<String> = hosts.iter().map(|h| h.name.clone()).collect();
-    let built = nix.build(&attrs, |line| ui.build_line(line)).await;
-    ui.progress_done();
-    built
-}
-
-fn names(hosts: &[Host]) -> String {
-    hosts
-        .iter()
-        .map(|h| h.name.as_str())
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-impl Job<'_> {
-    /// Finds the host, logs in under its pinned key and reads its facts.
-    async fn reach(&self, limit: Duration) -> Result<(Target, Facts)> {
-        let search = self.search(limit);
-        let target = search.pinned(&self.key, self.ui).await?;
-        let facts = Facts::of(&target).await?;
-        Ok((target, facts))
+            .collect()
     }
 
-    fn search(&self, timeout: Duration) -> Search<'_> {
-        Search {
-            host: self.host,
-            address: self.address,
-            timeout,
+    /// Shows what would change on every host, and asks.
+    async fn confirm_difference<'j>(
+        &self,
+        shares: Vec<Share<'j, 'a>>,
+    ) -> Result<Vec<Share<'j, 'a>>> {
+        let mut changes = false;
+        let mut asked = Vec::with_capacity(shares.len());
+        for ((job, reached), built) in shares {
+            let reached = match reached {
+                Some(reached) => reached,
+                None => job.reach().await,
+            };
+            if let (Ok(reached), Some(Ok(toplevel))) = (&reached, &built) {
+                changes |= job.show_difference(reached, toplevel).await?;
+            }
+            asked.push(((job, Some(reached)), built));
+        }
+        if changes && !self.ui.confirm("Deploy this?")? {
+            return Err(Failure::new("Not deployed; no host was changed.").into());
+        }
+        Ok(asked)
+    }
+}
+
+/// A host, what it said if it was asked already, and what was built for it.
+type Share<'j, 'a> = (
+    (&'j Job<'a>, Option<Result<Reached>>),
+    Option<Result<PathBuf>>,
+);
+
+/// Every word is a host's name and no pattern or tag, none twice: they can be built before anybody knows them.
+fn plain(words: &[String]) -> bool {
+    let name = |word: &String| {
+        matches!(Choice::read(word), Ok(Choice::Name)) && crate::fleet::check_name(word).is_ok()
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    !words.is_empty() && words.iter().all(|word| name(word) && seen.insert(word))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn only_plain_names_are_built_before_the_fleet_is_known() {
+        let plain = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+            super::plain(&words)
+        };
+        assert!(plain(&["bach", "byrd"]));
+        for words in [&[][..], &["b*"], &["@all"], &["bach", "bach"], &["bach^*"]] {
+            assert!(!plain(words), "{words:?}");
         }
     }
 }

@@ -1,22 +1,23 @@
 //! A build held against its host before anything is copied.
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 
-use super::Job;
-use super::manifest::Manifest;
+use super::job::Job;
+use super::options::Source;
 use crate::error::Failure;
-use crate::host::facts::Facts;
-use crate::host::ssh::Target;
+use crate::host::manifest::Manifest;
+use crate::host::status::Status;
 use crate::secrets::header;
-use crate::ui::bytes;
 
 impl Job<'_> {
     /// Fails if the host could not run the build, or could not decrypt a secret of it.
-    pub(super) fn check(&self, facts: &Facts, manifest: &Manifest) -> Result<()> {
-        let name = &self.host.name;
-        facts.check_system(name, &manifest.system)?;
+    pub(super) fn check(&self, status: &Status, manifest: &Manifest) -> Result<()> {
+        let name = self.name();
+        check_system(&status.machine, name, &manifest.system)?;
+        if self.run.options.source == Source::Previous {
+            // it ran there before, with the secrets it had
+            return Ok(());
+        }
         for secret in &manifest.secrets {
             let lacks = header::lacks(&secret.file, &self.key)
                 .with_context(|| format!("while reading the recipients of {}", secret.name))?;
@@ -29,41 +30,54 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Fails unless what the host lacks of the closure fits into its store.
-    pub(super) async fn check_room(
-        &self,
-        target: &Target,
-        facts: &Facts,
-        toplevel: &Path,
-    ) -> Result<()> {
-        let name = &self.host.name;
-        let sizes = self.nix.closure_sizes(toplevel).await?;
-        let paths = sizes
-            .keys()
-            .fold(String::new(), |list, path| list + path + "\n");
-        let lacking = target.script(LACKING, paths.as_bytes()).await?;
-        let lacking = String::from_utf8_lossy(&lacking.stdout);
-        let needed: u64 = lacking.lines().filter_map(|path| sizes.get(path)).sum();
-        self.ui.detail(format!(
-            "{name} lacks {} in {} paths",
-            bytes(needed),
-            lacking.lines().count()
-        ));
-        if needed <= facts.free {
+    /// Somebody's work on the host itself is not replaced unasked.
+    pub(super) fn check_origin(&self, status: &Status) -> Result<()> {
+        let known = status.permanent.is_empty() || status.profile == status.permanent;
+        if known || self.run.options.force {
             return Ok(());
         }
-        let (user, address) = (&self.host.user, &self.host.address);
+        let name = self.name();
         Err(Failure::new(format!(
-            "{name} lacks {} of the closure, but its store has {} free.",
-            bytes(needed),
-            bytes(facts.free)
+            "The configuration of {name} did not come from spinet: its profile names {}, and the last one that spinet made permanent was {}.",
+            status.profile, status.permanent
         ))
-        .hint(format!(
-            "Make room: ssh {user}@{address} nix-collect-garbage --delete-older-than 7d"
-        ))
+        .hint("Somebody changed it there, or with another tool. --force replaces it.")
         .into())
     }
 }
 
-/// Prints those of the paths on standard input that the host does not have.
-const LACKING: &str = "xargs nix-store --check-validity --print-invalid 2>/dev/null || true";
+/// Fails unless systems built for `system` can run on a machine that `uname -m` calls `machine`.
+fn check_system(machine: &str, name: &str, system: &str) -> Result<()> {
+    let runs = match machine {
+        "aarch64" => &["aarch64-linux", "armv7l-linux", "armv6l-linux"][..],
+        "armv7l" => &["armv7l-linux", "armv6l-linux"],
+        "armv6l" => &["armv6l-linux"],
+        "x86_64" => &["x86_64-linux", "i686-linux"],
+        // a machine this list does not know: nix' own name for it must do
+        _ => &[],
+    };
+    if runs.contains(&system) || system.strip_suffix("-linux") == Some(machine) {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{name} runs on {}, but its configuration is built for {}.",
+        crate::ui::visible(machine),
+        crate::ui::visible(system)
+    ))
+    .hint(format!("Correct `system` of {name} in hosts/default.nix."))
+    .into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_for_another_machine_is_refused() {
+        assert!(check_system("aarch64", "bach", "aarch64-linux").is_ok());
+        let error = check_system("aarch64", "bach", "x86_64-linux").unwrap_err();
+        assert!(error.to_string().contains("runs on aarch64"), "{error}");
+        assert!(check_system("riscv64", "r", "riscv64-linux").is_ok());
+        assert!(check_system("", "r", "aarch64-linux").is_err());
+    }
+}

@@ -3,16 +3,21 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use super::options::Mode;
 use crate::error::{Exit, Failure, exit_of, render};
 use crate::ui::{Ui, indent};
 
 /// How one host ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It ran, and would boot, the build already.
-    Unchanged,
-    /// The build runs and is permanent; read back from the host.
-    Deployed,
+    /// The host was where it should be already.
+    Unchanged(Mode),
+    /// The build is there, as the mode has it; read back from the host.
+    Deployed(Mode),
+    /// Its activation was shown and not done.
+    Tried,
+    /// The host is back on its former system, as it was asked to be.
+    Withdrawn,
     /// The host is back on its former system; read back from the host.
     Undone { reason: String },
     /// The host could not be asked after the activation had begun.
@@ -24,7 +29,7 @@ pub enum Outcome {
 impl Outcome {
     fn exit(&self) -> Option<Exit> {
         match self {
-            Self::Unchanged | Self::Deployed => None,
+            Self::Unchanged(_) | Self::Deployed(_) | Self::Tried | Self::Withdrawn => None,
             Self::Undone { .. } => Some(Exit::Undone),
             Self::Unknown { .. } => Some(Exit::Unknown),
             Self::Failed(error) => Some(exit_of(error)),
@@ -33,8 +38,11 @@ impl Outcome {
 
     fn word(&self) -> &'static str {
         match self {
-            Self::Unchanged => "unchanged",
-            Self::Deployed => "deployed",
+            Self::Unchanged(_) => "unchanged",
+            Self::Deployed(Mode::Test) => "tested",
+            Self::Deployed(_) => "deployed",
+            Self::Tried => "tried",
+            Self::Withdrawn => "withdrawn",
             Self::Undone { .. } => "undone",
             Self::Unknown { .. } => "unknown",
             Self::Failed(_) => "failed",
@@ -43,8 +51,18 @@ impl Outcome {
 
     fn detail(&self) -> String {
         match self {
-            Self::Unchanged => "It runs this configuration already.".into(),
-            Self::Deployed => "It runs the new configuration and boots it.".into(),
+            Self::Unchanged(Mode::Boot) => "It boots this configuration already.".into(),
+            Self::Unchanged(_) => "It runs this configuration already.".into(),
+            Self::Deployed(Mode::Boot) => {
+                "It boots the new configuration at its next start, and runs the former one until then.".into()
+            }
+            Self::Deployed(Mode::Test) => {
+                "It runs the new configuration until its next start, and boots the former one then."
+                    .into()
+            }
+            Self::Deployed(_) => "It runs the new configuration and boots it.".into(),
+            Self::Tried => "The new configuration was copied and not activated.".into(),
+            Self::Withdrawn => "It was undone as asked: the host runs its former system.".into(),
             Self::Undone { reason } => {
                 format!("{reason} The host went back to its former system and was seen running it.")
             }
@@ -60,11 +78,20 @@ pub fn json(outcomes: &[(String, Outcome)]) -> Value {
     Value::from(outcomes.iter().map(row).collect::<Vec<_>>())
 }
 
-/// Prints one paragraph per host; the error carries the gravest exit code.
+/// Prints a paragraph for each host that asks for one, and a table of all; the error carries the gravest exit code.
 pub fn finish(outcomes: &[(String, Outcome)], ui: &Ui) -> Result<()> {
     for (host, outcome) in outcomes {
-        ui.say(format!("{host}: {}", outcome.word()));
-        ui.say(indent(&outcome.detail()));
+        if outcomes.len() == 1 || outcome.exit().is_some() {
+            ui.say(format!("{host}: {}", outcome.word()));
+            ui.say(indent(&outcome.detail()));
+        }
+    }
+    if outcomes.len() > 1 {
+        let width = outcomes.iter().map(|(host, _)| host.len()).max();
+        for (host, outcome) in outcomes {
+            let (width, word) = (width.unwrap_or(0), outcome.word());
+            ui.say(format!("{host:<width$}  {word}"));
+        }
     }
     let bad: Vec<_> = outcomes
         .iter()
@@ -102,9 +129,10 @@ mod tests {
         let undone = || Outcome::Undone {
             reason: "sshd is gone.".into(),
         };
+        let deployed = || Outcome::Deployed(Mode::Switch);
         let failed = || Outcome::Failed(anyhow::anyhow!("no room"));
-        assert_eq!(end(vec![Outcome::Deployed, Outcome::Unchanged]), 0);
-        assert_eq!(end(vec![Outcome::Deployed, failed()]), 1);
+        assert_eq!(end(vec![deployed(), Outcome::Unchanged(Mode::Switch)]), 0);
+        assert_eq!(end(vec![deployed(), failed()]), 1);
         assert_eq!(end(vec![failed(), undone()]), 4);
         assert_eq!(
             end(vec![

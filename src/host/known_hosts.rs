@@ -130,6 +130,7 @@ mod tests {
             address: format!("{name}.local"),
             user: "root".into(),
             port: 22,
+            tags: Vec::new(),
         }
     }
 

@@ -2,11 +2,14 @@
 
 mod answer;
 mod discover;
-pub mod facts;
 pub mod guard;
+pub mod health;
 pub mod key;
 pub mod known_hosts;
+pub mod manifest;
+pub mod root;
 mod sightings;
 pub mod ssh;
+pub mod status;
 pub mod user_known_hosts;
 pub mod wait;

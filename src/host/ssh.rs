@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use super::known_hosts::bare;
+use super::root::Remote;
 use crate::error::Failure;
 use crate::fleet::Host;
 use crate::process::{Cmd, Output, quote};
@@ -72,14 +73,7 @@ impl Target {
         format!("{}@{name}", host.user)
     }
 
-    /// Options for a connection of its own that nothing else shares.
-    pub fn fresh_options(&self) -> Vec<String> {
-        let mut options = self.identity_options();
-        options.extend(["-o", "ControlMaster=no", "-o", "ControlPath=none"].map(String::from));
-        options
-    }
-
-    /// Options for the connection that all commands and copies of this run share.
+    /// Options for the connection that all commands and copies to this target share, and no other target.
     pub fn shared_options(&self) -> Vec<String> {
         let mut options = self.identity_options();
         let socket = format!("ControlPath={}/c", self.dir.path().display());
@@ -123,54 +117,45 @@ impl Target {
             .collect()
     }
 
-    /// Runs a shell script on the host over the shared connection. Its exit status is the script's.
-    pub async fn script(&self, script: &str, input: &[u8]) -> Result<Output> {
-        self.ssh(self.shared_options(), script, input, None).await
-    }
-
-    /// Like [`Target::script`], over a connection of its own that must be through within `limit`.
-    pub async fn fresh(&self, script: &str, limit: Duration) -> Result<Output> {
-        self.ssh(self.fresh_options(), script, &[], Some(limit))
-            .await
-    }
-
-    /// Tries to log in; the connection stays open for what follows.
-    pub async fn login(&self, limit: Duration) -> Result<Login> {
-        let cmd = Cmd::new("ssh")
-            .args(self.shared_options())
-            .args([self.destination().as_str(), "true"])
-            .timeout(limit)
-            .or_install("Install OpenSSH.");
-        let output = match cmd.output().await {
-            Ok(output) => output,
-            Err(e) => return Ok(Login::Unreachable(e.to_string())),
-        };
-        Ok(Login::read(output.status.success(), &output.stderr))
-    }
-
-    async fn ssh(
+    /// Runs a script on the host over the shared connection. Its exit status is the script's. Every line it prints to
+    /// standard error goes to `on_line` as it comes.
+    pub async fn run(
         &self,
-        options: Vec<String>,
-        script: &str,
-        input: &[u8],
+        remote: &Remote,
         limit: Option<Duration>,
+        on_line: impl FnMut(&str),
     ) -> Result<Output> {
-        let mut cmd = Cmd::new("ssh")
-            .args(options)
-            .arg(self.destination())
-            // the login shell may be anything: only sh reads the script
-            .arg(format!("exec sh -c {}", quote(script)))
-            .input(input)
-            .or_install("Install OpenSSH.");
+        let mut cmd = self.cmd(remote);
         if let Some(limit) = limit {
             cmd = cmd.timeout(limit);
         }
-        let output = cmd.output().await?;
+        let output = cmd.output_with(on_line).await?;
         if output.status.code() != Some(SSH_FAILED) {
             return Ok(output);
         }
-        let why = Login::read(false, &output.stderr);
+        let why = Login::read(&output.stderr);
         Err(why.into_failure(&self.host, cmd.failed(&output)).into())
+    }
+
+    /// Tries to log in and runs a script there; the connection stays open for what follows.
+    pub async fn enter(&self, remote: &Remote, limit: Duration) -> (Login, Option<Output>) {
+        match self.cmd(remote).timeout(limit).output().await {
+            Ok(output) if output.status.code() == Some(SSH_FAILED) => {
+                (Login::read(&output.stderr), None)
+            }
+            Ok(output) => (Login::Accepted, Some(output)),
+            Err(e) => (Login::Unreachable(e.to_string()), None),
+        }
+    }
+
+    fn cmd(&self, remote: &Remote) -> Cmd {
+        Cmd::new("ssh")
+            .args(self.shared_options())
+            .arg(self.destination())
+            // the login shell may be anything: only sh reads the script
+            .arg(format!("exec sh -c {}", quote(&remote.script)))
+            .input(remote.stdin.to_vec())
+            .or_install("Install OpenSSH.")
     }
 }
 
@@ -186,11 +171,10 @@ impl Drop for Target {
 }
 
 impl Login {
-    fn read(success: bool, stderr: &str) -> Self {
+    /// What ssh says when it fails.
+    fn read(stderr: &str) -> Self {
         let has = |text| stderr.contains(text);
-        if success {
-            Self::Accepted
-        } else if has("Host key verification failed")
+        if has("Host key verification failed")
             || has("No matching host key")
             || has("no matching host key type")
         {
@@ -237,7 +221,7 @@ mod tests {
 
     #[test]
     fn what_ssh_says_is_told_apart() {
-        let read = |text| Login::read(false, text);
+        let read = Login::read;
         assert_eq!(read("Host key verification failed.\n"), Login::Stranger);
         assert_eq!(
             read("root@bach.local: Permission denied (publickey).\n"),
@@ -257,17 +241,18 @@ mod tests {
             address: "bach.local".into(),
             user: "root".into(),
             port: 2222,
+            tags: Vec::new(),
         };
         let address = "[fe80::1%3]:22".parse().unwrap();
         let target = Target::new(&host, Some(address), "ssh-ed25519 AAAA x").unwrap();
-        let options = target.fresh_options().join(" ");
+        let options = target.shared_options().join(" ");
         for expected in [
             "StrictHostKeyChecking=yes",
             "HostKeyAlias=bach",
             "ForwardAgent=no",
             "HostName=fe80::1%%3",
             "Port=2222",
-            "ControlPath=none",
+            "ControlPath=",
         ] {
             assert!(options.contains(expected), "{options}");
         }

@@ -10,15 +10,16 @@ use anyhow::Result;
 
 use super::answer::Answer;
 use super::discover::{Listener, renamed};
+use super::root::{Remote, Root};
 use super::sightings::Sightings;
 use super::ssh::{Login, Target, last_line, scoped};
 use crate::fleet::Host;
 use crate::parallel::Crowd;
-use crate::process::Cmd;
+use crate::process::{Cmd, Output};
 use crate::ui::{Ui, visible};
 
 /// How long one attempt to log in may take.
-const ATTEMPT: Duration = Duration::from_secs(15);
+const ATTEMPT: Duration = Duration::from_secs(20);
 /// An address that was not heard for so long is tried no more, until it is heard again.
 const FORGET: Duration = Duration::from_secs(30);
 /// How long one question to a host that should be up listens for addresses.
@@ -45,26 +46,47 @@ enum Attempt<T> {
 impl Search<'_> {
     /// Waits until the host can be logged in to under `key`, and returns where.
     pub async fn pinned(&self, key: &str, ui: &Ui) -> Result<Target> {
+        let nothing = |_: &str| Root::Already.run(&["true"], &[]);
+        let (target, _) = self.enter(key, &[&self.host.user], nothing, ui).await?;
+        Ok(target)
+    }
+
+    /// Waits until the host can be logged in to under `key` as one of the users, the first that may, and runs a script
+    /// there in the same go.
+    pub async fn enter(
+        &self,
+        key: &str,
+        users: &[&str],
+        script: impl Fn(&str) -> Remote,
+        ui: &Ui,
+    ) -> Result<(Target, Output)> {
         let seen = RefCell::default();
         let found = self
             .watch(&self.names(), &seen, ui, async |address| {
-                let target = Target::new(self.host, Some(address), key)?;
-                match target.login(ATTEMPT).await? {
-                    Login::Accepted => Ok(Attempt::Done(target)),
-                    denied @ Login::Denied => Err(denied
-                        .into_failure(self.host, anyhow::anyhow!("Permission denied (publickey)."))
-                        .into()),
-                    other => Ok(Attempt::Again(Answer::of(other))),
+                for user in users {
+                    let host = Host {
+                        user: (*user).to_owned(),
+                        ..self.host.clone()
+                    };
+                    let target = Target::new(&host, Some(address), key)?;
+                    match target.enter(&script(user), ATTEMPT).await {
+                        (Login::Denied, _) => {}
+                        (_, Some(output)) => return Ok(Attempt::Done((target, output))),
+                        (other, None) => return Ok(Attempt::Again(Answer::of(other))),
+                    }
                 }
+                Err(Login::Denied
+                    .into_failure(self.host, anyhow::anyhow!("Permission denied (publickey)."))
+                    .into())
             })
             .await?;
-        let Some((address, target)) = found else {
+        let Some((address, entered)) = found else {
             return Err(self.gave_up(&seen.borrow()));
         };
         if !seen.borrow().is_named(address, self.name()) {
             ui.warn(self.conflict(address, &seen.borrow()));
         }
-        Ok(target)
+        Ok(entered)
     }
 
     /// Waits until the host answers and returns the ed25519 key it shows. Nothing says yet whose key that is, so nobody

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::Nix;
 use crate::error::Failure;
+use crate::process::Cmd;
 
 #[derive(Deserialize)]
 struct Built {
@@ -15,13 +16,52 @@ struct Built {
 }
 
 impl Nix {
-    /// Builds attributes of the flake in one evaluation; their `out` paths, in the order asked for.
-    /// Every line nix prints goes to `on_line`.
-    pub async fn build(&self, attrs: &[String], on_line: impl FnMut(&str)) -> Result<Vec<PathBuf>> {
+    /// Builds attributes of the flake in one evaluation; their `out` paths, in the order asked for. `store` is where they
+    /// are built and stay, in the place of this machine. Every line nix prints goes to `on_line`.
+    pub async fn build(
+        &self,
+        attrs: &[String],
+        store: Option<&str>,
+        on_line: impl FnMut(&str),
+    ) -> Result<Vec<PathBuf>> {
         let cmd = self
-            .cmd("build")
+            .elsewhere("build", store)
             .args(["--no-link", "--json", "--print-build-logs", "--keep-going"])
             .args(attrs.iter().map(|attr| format!(".#{attr}")));
+        self.paths(cmd, attrs, on_line).await
+    }
+
+    /// Builds one attribute on the host itself; `ssh_options` go to every ssh that nix starts.
+    pub async fn build_on(
+        &self,
+        attr: &str,
+        destination: &str,
+        ssh_options: &[String],
+        on_line: impl FnMut(&str),
+    ) -> Result<PathBuf> {
+        let cmd = self
+            .elsewhere("build", Some(&format!("ssh-ng://{destination}")))
+            .args(["--no-link", "--json", "--print-build-logs"])
+            .arg(format!(".#{attr}"))
+            .env("NIX_SSHOPTS", ssh_options.join(" "));
+        let mut paths = self.paths(cmd, &[attr.to_owned()], on_line).await?;
+        Ok(paths.remove(0))
+    }
+
+    fn elsewhere(&self, subcommand: &str, store: Option<&str>) -> Cmd {
+        let cmd = self.cmd(subcommand);
+        match store {
+            Some(store) => cmd.args(["--eval-store", "auto", "--store", store]),
+            None => cmd,
+        }
+    }
+
+    async fn paths(
+        &self,
+        cmd: Cmd,
+        attrs: &[String],
+        on_line: impl FnMut(&str),
+    ) -> Result<Vec<PathBuf>> {
         let output = cmd.run_with(on_line).await.map_err(|e| {
             Failure::new(format!("{} could not be built.", attrs.join(", ")))
                 .hint(format!(
@@ -47,20 +87,82 @@ impl Nix {
         Ok(paths)
     }
 
-    /// Copies a closure over SSH. `destination` is what ssh is given, `ssh_options` go to every ssh that nix starts.
+    /// Copies a closure to a store URL. `ssh_options` go to every ssh that nix starts.
     pub async fn copy(
         &self,
-        path: &Path,
-        destination: &str,
+        paths: &[PathBuf],
+        store: &str,
         ssh_options: &[String],
+        substitute: bool,
+        on_line: impl FnMut(&str),
+    ) -> Result<()> {
+        let mut cmd = self
+            .cmd("copy")
+            .args(["--no-check-sigs", "--to", store])
+            .args(paths);
+        if substitute {
+            cmd = cmd.arg("--substitute-on-destination");
+        }
+        if !ssh_options.is_empty() {
+            cmd = cmd.env("NIX_SSHOPTS", ssh_options.join(" "));
+        }
+        cmd.run_with(on_line).await.map(drop)
+    }
+
+    /// Copies closures from another store into this machine's.
+    pub async fn fetch(
+        &self,
+        paths: &[PathBuf],
+        store: &str,
         on_line: impl FnMut(&str),
     ) -> Result<()> {
         let cmd = self
             .cmd("copy")
-            .args(["--no-check-sigs", "--to", &format!("ssh://{destination}")])
-            .arg(path)
-            .env("NIX_SSHOPTS", ssh_options.join(" "));
+            .args(["--no-check-sigs", "--from", store])
+            .args(paths);
         cmd.run_with(on_line).await.map(drop)
+    }
+
+    /// The path an attribute has when it is built; nothing is built.
+    pub async fn out_path(&self, attr: &str) -> Result<PathBuf> {
+        let cmd = self
+            .cmd("eval")
+            .args(["--raw", &format!(".#{attr}.outPath")]);
+        cmd.text().await.map(PathBuf::from)
+    }
+
+    /// The paths of several hosts' systems when they are built, by host, in one evaluation; nothing is built. Hosts whose
+    /// systems do not evaluate are missing if nix can go on without them.
+    pub async fn out_paths(&self, hosts: &[String]) -> Result<BTreeMap<String, String>> {
+        let names = serde_json::to_string(hosts)?;
+        let apply = format!(
+            "all: builtins.listToAttrs (map (name: {{ inherit name; value = all.${{name}}.config.system.build.toplevel.outPath; }}) (builtins.fromJSON {}))",
+            serde_json::to_string(&names)?
+        );
+        let value = self.eval("nixosConfigurations", Some(&apply)).await?;
+        serde_json::from_value(value).context("while reading what the flake builds")
+    }
+
+    /// Whether a path is in the store, by default this machine's.
+    pub async fn is_valid(&self, path: &Path, store: Option<&str>) -> bool {
+        let mut cmd = self.cmd("path-info").arg(path);
+        if let Some(store) = store {
+            cmd = cmd.args(["--store", store]);
+        }
+        cmd.run().await.is_ok()
+    }
+
+    /// Every path of a closure in the local store with the hash of its archive, as `nix-store --query --hash` prints it.
+    pub async fn closure_hashes(&self, path: &Path) -> Result<BTreeMap<String, String>> {
+        let paths: Vec<String> = self.closure_sizes(path).await?.into_keys().collect();
+        let cmd = Cmd::new("nix-store")
+            .args(["--query", "--hash"])
+            .args(&paths);
+        let hashes = cmd.text().await?;
+        Ok(paths
+            .into_iter()
+            .zip(hashes.lines().map(str::to_owned))
+            .collect())
     }
 
     /// Every path of a closure in the local store with its size in bytes.

@@ -14,6 +14,8 @@ use crate::process::Cmd;
 #[derive(Debug, Clone)]
 pub struct Nix {
     dir: PathBuf,
+    /// Settings of the user's for every call.
+    settings: Vec<String>,
 }
 
 impl Nix {
@@ -21,7 +23,15 @@ impl Nix {
     pub fn new(dir: &Path) -> Self {
         Self {
             dir: dir.to_owned(),
+            settings: Vec::new(),
         }
+    }
+
+    /// Gives arguments to every call: settings such as `--option NAME VALUE`.
+    #[must_use]
+    pub fn with(mut self, settings: Vec<String>) -> Self {
+        self.settings = settings;
+        self
     }
 
     /// Evaluates an output of the flake to JSON (a leading dot keeps nix from trying `packages` first); `apply` is a Nix function to run over it first.
@@ -41,6 +51,7 @@ impl Nix {
                 "nix-command flakes",
                 subcommand,
             ])
+            .args(&self.settings)
             .dir(&self.dir)
             .or_install("Install Nix (nixos.org/download); version 2.20 or newer is enough.")
     }

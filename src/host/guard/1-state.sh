@@ -3,16 +3,19 @@
 # It is sent along with each deploy and needs nothing of spinet on the host.
 #
 #   protect ID NEW                     keep NEW and the systems to go back to from garbage collection
-#   start ID NEW SECONDS MODE [PEER]   begin an attempt in a unit of its own; MODE: switch, test, boot; PEER: $SSH_CONNECTION
-#   confirm ID | undo ID               decide an attempt, and wait for what comes of it
+#   start ID NEW SECONDS MODE [PEER [SPECIALISATION]]
+#                                      begin an attempt in a unit of its own; MODE: switch, test, boot, reboot; PEER: $SSH_CONNECTION
+#   confirm ID | undo ID               decide an attempt, wait for what comes of it, and print the status
 #   seen ID                            the caller has logged in anew: no restart is needed after an undo
-#   status                             the last attempt and the host's systems as KEY=VALUE lines
-#   follow ID                          the attempt's journal, to its end
+#   status                             the last attempt, the host's systems and its room as KEY=VALUE lines
+#   follow ID                          the attempt's journal, until it waits or ends; a line each second
 #   settle                             end an attempt whose guard died or whose host lost power
-#   run.., rescue ID                   inside units only
+#   awake ID                           look after an attempt that restarted the host, if nobody does
+#   release ID                         what was protected for an attempt that never began
+#   run.., rescue ID, resume           inside units only
 #
 # Exit: 0 done, 1 failed, 2 usage, 3 refused because another attempt runs (refused=ID), 4 too late, 5 not decided yet.
-# Phases: activating, waiting, committing, undoing; final: committed, tested, undone, failed.
+# Phases: activating, waiting, committing, undoing, rebooting; final: committed, tested, undone, failed.
 set -eu
 umask 022
 export LC_ALL=C HOME=/root
@@ -20,7 +23,7 @@ PATH=/run/current-system/sw/bin:/run/wrappers/bin:/nix/var/nix/profiles/default/
 export PATH
 
 run=/run/spinet             # this boot: lock, tokens, state
-kept=/var/lib/spinet/guard  # outlives a power cut: state, confirmed, previous
+kept=/var/lib/spinet/guard  # outlives a power cut: state, confirmed (ran and was confirmed), permanent (the profile since), history
 roots=/nix/var/nix/gcroots/spinet
 system=/nix/var/nix/profiles/system
 extlinux=/boot/extlinux/extlinux.conf
@@ -28,7 +31,7 @@ commit_limit=180            # seconds for each step that makes a system permanen
 undo_limit=180              # seconds for the former system's own switch
 grace=15                    # seconds in which a failed unit may come back by itself
 reach_limit=45              # seconds after an undo until the host restarts if nobody can log in
-fields="id boot phase mode new old profile entry deadline reason switch_exit failed_before failed_after peer probe"
+fields="id boot phase mode new runs old profile entry seconds deadline reason switch_exit failed_before failed_after peer probe"
 
 say() { printf '%s\n' "spinet: $*" >&2; }
 die() { say "$2"; exit "$1"; }
@@ -49,6 +52,8 @@ load() {
   while IFS='=' read -r key value; do
     case " $fields " in *" $key "*) eval "$key=\$value" ;; esac
   done <"$from"
+  # a state of an older guard
+  [ -n "$runs" ] || runs=$new
 }
 
 print_state() {
@@ -78,7 +83,7 @@ finish() {
   if [ "$phase" != failed ]; then
     rm -f "$roots/$id-new" "$roots/$id-old" "$roots/$id-profile"
   fi
-  rm -f "$run/token-$id" "$run/given-up-$id" "$run/confirmed-$id" "$run/undo-$id" "$run/exit-$id"
+  rm -f "$run/token-$id" "$run/given-up-$id" "$run/confirmed-$id" "$run/undo-$id" "$run/exit-$id" "$kept/rebooting"
   enter "$phase"
   printf '%s\n' "spinet: $phase${reason:+: $reason}" "spinet-end $id" | systemd-cat -t "spinet-guard-$id" || :
 }

@@ -66,30 +66,63 @@ restart() {
   exit 0
 }
 
-commit() {
-  enter committing
+# Profile and boot entry name the new system, read back; says why in $problem when not.
+make_permanent() {
   problem=
   # nix does not flush store paths by itself: a power cut must not leave empty files in what boots next
   sync -f /nix/store || :
   if ! timeout -k 5 "$commit_limit" nix-env -p "$system" --set "$new" 9>&-; then
     problem="nix-env could not set the system profile."
-  elif ! timeout -k 5 "$commit_limit" "$new/bin/switch-to-configuration" boot 9>&-; then
+  elif ! timeout -k 5 "$commit_limit" "$runs/bin/switch-to-configuration" boot 9>&-; then
     problem="The boot entry could not be written."
   elif [ "$(profile_path)" != "$new" ]; then
     problem="The system profile does not name the new system."
   else
-    case $(boot_entry) in "" | "$new") ;; *) problem="The boot entry does not name the new system." ;; esac
+    case $(boot_entry) in "" | "$new" | "$runs") ;; *) problem="The boot entry does not name the new system." ;; esac
   fi
+  [ -n "$problem" ] || sync
+}
+
+commit() {
+  enter committing
+  make_permanent
   if [ -n "$problem" ]; then
     undo "$problem"
     return 0
   fi
-  sync
-  former=$(cat "$kept/confirmed" 2>/dev/null || echo "$old")
-  if [ "$former" != "$new" ]; then echo "$former" | put "$kept/previous" || :; fi
-  echo "$new" | put "$kept/confirmed" || :
+  remember
   finish committed
 }
+
+# For the next start only: nothing is activated, so nothing is undone but profile and boot entry.
+commit_boot() {
+  enter committing
+  make_permanent
+  if [ -n "$problem" ]; then
+    reason=$problem verdict=undone
+    restore_permanent || verdict=failed
+    finish "$verdict"
+    return 0
+  fi
+  echo "$new" | put "$kept/permanent" || :
+  finish committed
+}
+
+# The new system ran and was confirmed. The history lets a rollback go further back each time.
+remember() {
+  echo "$new" | put "$kept/permanent" || :
+  echo "$runs" | put "$kept/confirmed" || :
+  [ -s "$kept/history" ] || echo "$old" | put "$kept/history" || return 0
+  if [ "$(tail -n 1 "$kept/history")" = "$new" ]; then return 0; fi
+  if [ "$(previous)" = "$new" ]; then
+    sed '$d' "$kept/history" | put "$kept/history" || :
+  else
+    { tail -n 19 "$kept/history"; echo "$new"; } | put "$kept/history" || :
+  fi
+}
+
+# The confirmed system before the last one.
+previous() { tail -n 2 "$kept/history" 2>/dev/null | { read -r first && read -r _ && echo "$first"; } || :; }
 
 # Ends an attempt that nobody looks after any more. Called with the lock held.
 settle() {
@@ -97,7 +130,11 @@ settle() {
   if is_final "$phase"; then return 0; fi
   say "Settling attempt $id, which was left while $phase."
   if [ "$boot" = "$(boot_id)" ]; then
-    if [ "$phase" = committing ] || { [ -e "$run/confirmed-$id" ] && [ "$mode" = switch ]; }; then
+    if [ "$mode" = boot ] || [ "$phase" = rebooting ]; then
+      verdict=undone reason="The guard was killed while $phase."
+      restore_permanent || verdict=failed
+      finish "$verdict"
+    elif [ "$phase" = committing ] || { [ -e "$run/confirmed-$id" ] && [ "$mode" != test ]; }; then
       commit
     elif [ "$phase" = waiting ] && [ "$mode" = test ] && [ -e "$run/confirmed-$id" ]; then
       finish tested
@@ -105,10 +142,16 @@ settle() {
       mv "$run/token-$id" "$run/given-up-$id" 2>/dev/null || :
       undo "${reason:-The guard was killed before anybody confirmed.}"
     fi
-  elif [ "$phase" = committing ] && { [ "$(boot_entry)" = "$new" ] || [ "$(running)" = "$new" ]; }; then
+  elif [ "$phase" = committing ] && [ "$mode" != boot ] && { [ "$(boot_entry)" = "$runs" ] || [ "$(running)" = "$runs" ]; }; then
     # it was confirmed, and the host already boots it
     boot=$(boot_id)
     commit
+  elif [ "$mode" = boot ] && [ "$(running)" = "$runs" ]; then
+    boot=$(boot_id)
+    commit_boot
+  elif [ "$mode" = reboot ] && [ "$(running)" = "$runs" ]; then
+    boot=$(boot_id)
+    undo "The host restarted into the new system, and nobody confirmed it."
   else
     verdict=undone
     restore_permanent || verdict=failed

@@ -20,7 +20,7 @@ activate() {
   enter activating
   # a session of its own, so that a hanging switch can be killed with all its children
   # shellcheck disable=SC2016 # expanded by the inner shell
-  setsid sh -c '"$0/bin/switch-to-configuration" test; echo $? >"$1.tmp"; mv "$1.tmp" "$1"' "$new" "$run/exit-$id" 9>&- &
+  setsid sh -c '"$0/bin/switch-to-configuration" test; echo $? >"$1.tmp"; mv "$1.tmp" "$1"' "$runs" "$run/exit-$id" 9>&- &
   switch=$!
   until [ -e "$run/exit-$id" ]; do
     if given_up "The switch did not end in time."; then return 1; fi
@@ -39,12 +39,18 @@ activate() {
   elif [ "$switch_exit" != 0 ]; then
     reason="switch-to-configuration failed (exit $switch_exit)."
     return 1
-  elif [ "$(running)" != "$new" ]; then
+  elif [ "$(running)" != "$runs" ]; then
     reason="switch-to-configuration ended well, but the new system does not run."
     return 1
   fi
+  wait_for_word
+}
+
+# Succeeds when somebody confirmed in time.
+wait_for_word() {
   enter waiting
   : >"$run/token-$id"
+  printf '%s\n' "spinet-waiting $id" | systemd-cat -t "spinet-guard-$id" || :
   until given_up "Nobody confirmed in time."; do
     if [ -e "$run/confirmed-$id" ]; then return 0; fi
     sleep 0.2
@@ -54,7 +60,7 @@ activate() {
   reason=
 }
 
-cmd_run() { # ID NEW SECONDS MODE PEER
+cmd_run() { # ID NEW SECONDS MODE PEER SPECIALISATION
   # from here on no unexpected failure may end the script: every step that matters is checked
   set +e
   exec 9>"$run/lock"
@@ -65,21 +71,23 @@ cmd_run() { # ID NEW SECONDS MODE PEER
   fi
   settle
   for field in $fields; do eval "$field="; done
-  id=$1 new=$2 mode=$4 peer=$5 boot=$(boot_id) phase=activating
+  id=$1 new=$2 seconds=$3 mode=$4 peer=$5 boot=$(boot_id) phase=activating
+  runs=$new
+  if [ -n "$6" ]; then runs=$(readlink -f "$new/specialisation/$6"); fi
   old=$(known_good) || die 1 "There is no system to go back to: neither $system nor /run/current-system is one."
   # the tools of a system that is known to work
   PATH=$old/sw/bin:$PATH
   profile=$(readlink "$system" || :) entry=$(boot_entry) failed_before=$(failed_units)
   probe=no
   if reachable; then probe=yes; fi
-  deadline=$(($(uptime_now) + $3))
+  deadline=$(($(uptime_now) + seconds))
   protect
   save || die 1 "The state could not be written to $kept (is the disk full?)."
-  if [ "$mode" = boot ]; then
-    commit
-    return 0
-  fi
-  systemd-run --quiet --collect --unit="spinet-rescue-$id" --on-active="$(($3 + grace))" \
+  case $mode in
+    boot) commit_boot; return 0 ;;
+    reboot) into_new; return 0 ;;
+  esac
+  systemd-run --quiet --collect --unit="spinet-rescue-$id" --on-active="$((seconds + grace))" \
     --timer-property=AccuracySec=1s --timer-property=IgnoreOnIsolate=yes \
     -p IgnoreOnIsolate=yes -p SyslogIdentifier="spinet-guard-$id" /bin/sh "$0" rescue "$id" 9>&- ||
     die 1 "The rescue timer could not be set."
@@ -97,6 +105,59 @@ cmd_run() { # ID NEW SECONDS MODE PEER
     commit
   fi
   systemctl stop "spinet-rescue-$id.timer" 2>/dev/null || :
+}
+
+# --- an attempt over a restart ----------------------------------------------------------------------------------
+
+# The new system becomes what boots, and the host restarts. What looks after it then is `resume`: from a unit of the new
+# system if it has spinet's module, else the client starts it.
+into_new() {
+  make_permanent
+  if [ -n "$problem" ]; then
+    reason=$problem verdict=undone
+    restore_permanent || verdict=failed
+    finish "$verdict"
+    return 0
+  fi
+  echo "$0" | put "$kept/rebooting" || :
+  enter rebooting
+  printf '%s\n' "spinet: restarting" "spinet-waiting $id" | systemd-cat -t "spinet-guard-$id" || :
+  sync
+  systemctl reboot
+}
+
+cmd_resume() {
+  set +e
+  exec 9>"$run/lock"
+  flock -n 9 || return 3
+  load || return 0
+  if [ "$mode" != reboot ] || is_final "$phase"; then rm -f "$kept/rebooting"; return 0; fi
+  # still on the way down
+  [ "$boot" != "$(boot_id)" ] || [ "$phase" = waiting ] || return 0
+  if [ "$(running)" != "$runs" ]; then
+    reason="The host did not boot the new system." verdict=undone
+    restore_permanent || verdict=failed
+    finish "$verdict"
+    return 0
+  fi
+  boot=$(boot_id) deadline=$(($(uptime_now) + seconds))
+  failed_after=$(newly_failed)
+  if wait_for_word; then
+    remember
+    finish committed
+  else
+    # another kernel runs: the way back is the way it came
+    verdict=undone
+    restore_permanent || verdict=failed
+    restart
+  fi
+}
+
+cmd_awake() { # ID
+  load && [ "$id" = "$1" ] && ! is_final "$phase" || return 0
+  if guard_alive; then return 0; fi
+  systemd-run --quiet --collect --unit="spinet-resume-$1" --service-type=exec -p IgnoreOnIsolate=yes \
+    -p SyslogIdentifier="spinet-guard-$1" /bin/sh "$0" resume
 }
 
 cmd_rescue() { # ID

@@ -11,15 +11,18 @@ protect() {
 guard_alive() { ! (flock -n 9) 9>"$run/lock"; }
 
 refused() { # ID HOLDER
-  rm -f "$run/refused-$1" "$roots/$1-new" "$roots/$1-old" "$roots/$1-profile"
+  rm -f "$run/refused-$1"
+  release "$1"
   echo "refused=$2"
 }
 
-cmd_start() { # ID NEW SECONDS MODE PEER
-  is_system "$2" || die 1 "$2 is no NixOS system: it has no bin/switch-to-configuration."
+release() { rm -f "$roots/$1-new" "$roots/$1-old" "$roots/$1-profile"; }
+
+cmd_start() { # ID NEW SECONDS MODE PEER SPECIALISATION
+  is_system "$2${6:+/specialisation/$6}" || die 1 "$2${6:+/specialisation/$6} is no NixOS system: it has no bin/switch-to-configuration."
   if guard_alive && load; then refused "$1" "$id"; return 3; fi
   systemd-run --quiet --collect --unit="spinet-guard-$1" --service-type=exec -p IgnoreOnIsolate=yes \
-    -p SyslogIdentifier="spinet-guard-$1" /bin/sh "$0" run "$1" "$2" "$3" "$4" "$5"
+    -p SyslogIdentifier="spinet-guard-$1" /bin/sh "$0" run "$1" "$2" "$3" "$4" "$5" "$6"
   last=$(($(uptime_now) + undo_limit))
   while [ "$(uptime_now)" -lt "$last" ]; do
     if [ -s "$run/refused-$1" ]; then
@@ -46,7 +49,9 @@ await() { # ID WANTED-PHASES
     sleep 0.2
   done
   [ "$id" = "$1" ] || die 4 "Another attempt ($id) came after $1."
-  print_state
+  decided=$phase
+  cmd_status
+  phase=$decided
   case " $2 " in *" $phase "*) return 0 ;; esac
   [ "$phase" != failed ] || return 1
   return 4
@@ -63,47 +68,65 @@ cmd_undo() { # ID
   await "$1" "undone"
 }
 
+# How many copies were begun for attempts that never came to an end.
+leftover() { find "$roots" -name '*-new' 2>/dev/null | wc -l; }
+
+# The bytes and the inodes free in a file system.
+free() { df "$1" "$2" | tail -n 1 | { read -r _ _ _ free _ && echo "$free"; } || :; }
+
 cmd_status() {
   if load; then print_state; fi
   if guard_alive; then echo guard=alive; else echo guard=none; fi
   printf '%s=%s\n' now "$(uptime_now)" boot_now "$(boot_id)" current "$(running)" \
     profile_now "$(profile_path)" entry_now "$(boot_entry)" booted "$(readlink -f /run/booted-system || :)" \
-    confirmed "$(cat "$kept/confirmed" 2>/dev/null || :)" previous "$(cat "$kept/previous" 2>/dev/null || :)" \
-    failed_now "$(failed_units)" newly_failed "$(newly_failed)" end status
+    confirmed "$(cat "$kept/confirmed" 2>/dev/null || :)" permanent "$(cat "$kept/permanent" 2>/dev/null || :)" \
+    previous "$(previous)" failed_now "$(failed_units)" newly_failed "$(newly_failed)" machine "$(uname -m)" \
+    free_kib "$(free -Pk /nix/store)" free_inodes "$(free -Pi /nix/store)" leftover "$(leftover)"
+  # only where kernels go to a file system of their own
+  [ "$(stat -c %d /boot 2>/dev/null || :)" = "$(stat -c %d /)" ] || printf '%s=%s\n' boot_kib "$(free -Pk /boot)"
+  while read -r key value _; do
+    case $key in MemTotal:) echo "memory_kib=$value" ;; MemAvailable:) echo "available_kib=$value" ;; esac
+  done </proc/meminfo
+  echo end=status
 }
 
+# A line each second tells the client that the link is alive.
 cmd_follow() { # ID
   pipe=$(mktemp -u "$run/follow.XXXXXX")
   mkfifo -m 600 "$pipe"
   journalctl --no-pager --quiet --follow --lines=all --output=cat --identifier="spinet-guard-$1" >"$pipe" &
   reader=$!
+  (while echo spinet-beat; do sleep 1; done) >"$pipe" &
+  beat=$!
   exec 8<"$pipe"
   rm -f "$pipe"
   while IFS= read -r line <&8; do
-    if [ "$line" = "spinet-end $1" ]; then break; fi
     printf '%s\n' "$line"
+    case $line in "spinet-end $1" | "spinet-waiting $1") break ;; esac
   done
-  kill "$reader" 2>/dev/null || :
+  kill "$reader" "$beat" 2>/dev/null || :
 }
 
-usage() { die 2 "Usage: guard.sh protect|start|confirm|undo|seen|status|follow|settle [ID] .."; }
+usage() { die 2 "Usage: guard.sh protect|release|start|confirm|undo|seen|status|follow|settle|awake [ID] .."; }
 
 [ $# -ge 1 ] || usage
 command=$1
 shift
 case $command in
-  status | settle) [ $# -eq 0 ] || usage ;;
+  status | settle | resume) [ $# -eq 0 ] || usage ;;
   *)
     [ $# -ge 1 ] || usage
     case $1 in "" | *[!0-9A-Za-z-]*) die 2 "The attempt id may hold letters, digits and hyphens only." ;; esac
     ;;
 esac
-case $command in start | run) [ $# -ge 4 ] || usage; case $3 in *[!0-9]*) usage ;; esac; case $4 in switch | test | boot) ;; *) usage ;; esac ;; esac
+case $command in start | run) [ $# -ge 4 ] || usage; case $3 in *[!0-9]*) usage ;; esac; case ${6:-} in */* | .*) usage ;; esac; case $4 in switch | test | boot | reboot) ;; *) usage ;; esac ;; esac
 mkdir -p "$run" "$kept"
 case $command in
   protect) [ $# -eq 2 ] || usage; id=$1 new=$2; protect ;;
-  start | run) "cmd_$command" "$1" "$2" "$3" "$4" "${5:-}" ;;
-  confirm | undo | follow | rescue) "cmd_$command" "$1" ;;
+  start | run) "cmd_$command" "$1" "$2" "$3" "$4" "${5:-}" "${6:-}" ;;
+  confirm | undo | follow | rescue | awake) "cmd_$command" "$1" ;;
+  resume) cmd_resume ;;
+  release) release "$1" ;;
   seen) : >"$run/seen-$1" ;;
   status) cmd_status ;;
   settle) set +e; exec 9>"$run/lock"; flock -n 9 || { load || :; echo "refused=$id"; exit 3; }; settle ;;

@@ -104,6 +104,7 @@ mod tests {
             address: "Bach.local".into(),
             user: "root".into(),
             port,
+            tags: Vec::new(),
         }
     }
 

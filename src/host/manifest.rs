@@ -25,6 +25,9 @@ pub struct Manifest {
     /// It is reached over wifi.
     #[serde(default)]
     pub wifi: bool,
+    /// Who logs in to it.
+    #[serde(default = "root")]
+    pub user: String,
 }
 
 /// A secret as the system expects it.
@@ -44,6 +47,13 @@ pub struct Check {
     pub command: String,
 }
 
+fn root() -> String {
+    "root".into()
+}
+
+/// Where it is in a toplevel.
+pub const PATH: &str = "etc/spinet/host.json";
+
 impl Manifest {
     /// Reads it from a toplevel in the local store.
     pub fn of(toplevel: &Path) -> Result<Self> {
@@ -54,13 +64,18 @@ impl Manifest {
             ))
             .into());
         }
-        let path = toplevel.join("etc/spinet/host.json");
+        let path = toplevel.join(PATH);
         let text = std::fs::read_to_string(&path).map_err(|e| {
             Failure::new(format!("{} is missing.", path.display()))
                 .hint("The host's configuration does not import spinet.nixosModules.default; spinet.lib.fleet does that by itself.")
                 .source(e)
         })?;
-        serde_json::from_str(&text).with_context(|| format!("while reading {}", path.display()))
+        Self::read(&text).with_context(|| format!("while reading {}", path.display()))
+    }
+
+    /// Reads the file's text.
+    pub fn read(text: &str) -> Result<Self> {
+        Ok(serde_json::from_str(text)?)
     }
 }
 

@@ -52,7 +52,7 @@ pub fn failed<'a>(checks: &'a [Check], output: &str) -> Option<Vec<&'a str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy::manifest::Secret;
+    use crate::host::manifest::Secret;
 
     #[test]
     fn failing_checks_are_told_by_name_and_cannot_end_the_others() {
@@ -75,6 +75,7 @@ mod tests {
                 },
             ],
             wifi: false,
+            user: "root".into(),
         };
         let checks = checks(&manifest);
         let output = std::process::Command::new("sh")

@@ -1,0 +1,156 @@
+//! A closure on its way to a host: over the shared SSH connection, or through a binary cache that has it once for all.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::job::Job;
+use crate::error::Failure;
+use crate::host::root::Root;
+use crate::host::ssh::Target;
+use crate::nix::Nix;
+use crate::process::quote;
+use crate::ui::{Ui, visible};
+
+/// A lost link is tried again: nix continues with the paths that are still missing.
+const TRIES: u32 = 3;
+/// How long a link may take to come back.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Puts all closures into the cache.
+pub async fn push<'p>(
+    nix: &Nix,
+    toplevels: impl Iterator<Item = &'p PathBuf>,
+    cache: &str,
+    ui: &Ui,
+) -> Result<()> {
+    let toplevels: Vec<PathBuf> = toplevels.cloned().collect();
+    if toplevels.is_empty() {
+        return Ok(());
+    }
+    ui.say(format!("Pushing the closures to {}.", visible(cache)));
+    let pushed = nix
+        .copy(&toplevels, cache, &[], false, |line| ui.build_line(line))
+        .await;
+    ui.progress_done();
+    pushed.map_err(|e| {
+        Failure::new(format!("The closures could not be pushed to {}.", visible(cache)))
+            .hint("`nix copy --to URL` must be able to write there: file:///PATH, s3://BUCKET, ssh://HOST. Hosts can fetch from another URL of the same cache when it is in their own substituters: leave --cache out then, and give --substitute-on-destination.")
+            .source(e)
+            .into()
+    })
+}
+
+impl Job<'_> {
+    /// Brings the closure to the host, whatever the link does meanwhile.
+    pub(super) async fn copy(&self, target: &Target, toplevel: &Path) -> Result<()> {
+        let name = self.name();
+        self.ui().say(format!("{name}: copying the closure"));
+        let mut tries = 1;
+        loop {
+            let copied = match &self.run.options.cache {
+                Some(cache) if *self.run.pushed.borrow() => {
+                    self.fetch(target, toplevel, cache).await
+                }
+                _ => self.send(target, toplevel).await,
+            };
+            match copied {
+                Ok(()) => return Ok(()),
+                Err(error) if format!("{error:#}").contains(UNSIGNED) => {
+                    return Err(untrusted(name, &target.host.user, error));
+                }
+                Err(error) if tries == TRIES => return Err(error),
+                Err(_) => {
+                    tries += 1;
+                    self.ui().warn(format!(
+                        "{name}: the copy broke off; trying again ({tries} of {TRIES})."
+                    ));
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn send(&self, target: &Target, toplevel: &Path) -> Result<()> {
+        // without it the host's nix takes unsigned paths from its trusted users only
+        let program = match self.guard(&target.host.user).root {
+            Root::Sudo => "?remote-program=sudo%20-n%20nix-store",
+            Root::Already | Root::Password(_) => "",
+        };
+        let store = format!("ssh://{}{program}", target.destination());
+        self.run
+            .nix
+            .copy(
+                &[toplevel.to_owned()],
+                &store,
+                &target.shared_options(),
+                self.run.options.substitute,
+                |line| self.ui().detail(line),
+            )
+            .await
+    }
+
+    /// The host fetches from the cache. What it fetched is held against the local store, path by path: the cache need not
+    /// be trusted, nor sign anything.
+    async fn fetch(&self, target: &Target, toplevel: &Path, cache: &str) -> Result<()> {
+        let root = &self.guard(&target.host.user).root;
+        let path = toplevel.display().to_string();
+        let words = [
+            "nix",
+            "--extra-experimental-features",
+            "nix-command",
+            "copy",
+            "--no-check-sigs",
+            "--from",
+            cache,
+            &path,
+        ];
+        let remote = root.run(&words, &[]);
+        let output = target
+            .run(&remote, None, |line| self.ui().detail(visible(line)))
+            .await?;
+        if !output.status.success() {
+            let last = crate::host::ssh::last_line(&output.stderr);
+            return Err(Failure::new(format!(
+                "{} could not fetch from {}: {last}",
+                self.name(),
+                visible(cache)
+            ))
+            .hint("The host must reach the cache under the same URL as this machine.")
+            .into());
+        }
+        let hashes = self.run.nix.closure_hashes(toplevel).await?;
+        let list = hashes.keys().fold(String::new(), |l, p| l + p + "\n");
+        let remote = Root::Already.run(
+            &["xargs", "nix-store", "--query", "--hash"],
+            list.as_bytes(),
+        );
+        let theirs = self.must(target, &remote).await?;
+        let theirs: Vec<&str> = theirs.lines().collect();
+        let differing = hashes
+            .iter()
+            .zip(theirs.iter().copied().chain(std::iter::repeat("")))
+            .find(|((_, ours), theirs)| ours.as_str() != *theirs);
+        if let Some(((path, _), _)) = differing {
+            return Err(Failure::new(format!(
+                "What {} fetched from {} is not what was built: {path} differs.",
+                self.name(),
+                visible(cache)
+            ))
+            .hint(format!("Nothing was activated. Somebody or something changed the cache; take the path off the host with `nix-store --delete {}`.", quote(path)))
+            .into());
+        }
+        Ok(())
+    }
+}
+
+/// The host's nix does not take paths from the user: another try would not change that.
+const UNSIGNED: &str = "lacks a signature";
+
+fn untrusted(name: &str, user: &str, error: anyhow::Error) -> anyhow::Error {
+    Failure::new(format!("{name} takes no unsigned paths from {user}."))
+        .hint(format!("Add `nix.settings.trusted-users = [ \"{user}\" ];` to its configuration (spinet's module does that for spinet.deploy.user), or deploy once as root."))
+        .source(error)
+        .into()
+}

@@ -1,0 +1,359 @@
+//! One host's update up to the start of the activation: reach it, hold the build against it, copy, start.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+
+use super::Run;
+use super::options::{Mode, Source};
+use super::report::Outcome;
+use crate::error::{Exit, Failure};
+use crate::fleet::Host;
+use crate::host::guard::{self, Attempt, Guard};
+use crate::host::health;
+use crate::host::manifest::{self, Manifest};
+use crate::host::root::{Remote, Root};
+use crate::host::ssh::Target;
+use crate::host::status::{self, Status};
+use crate::host::wait::Search;
+use crate::process::{Output, quote};
+use crate::ui::{Ui, visible};
+
+/// One host's share of a deploy.
+pub struct Job<'a> {
+    pub run: &'a Run<'a>,
+    pub host: Host,
+    /// Its pinned key.
+    pub key: String,
+}
+
+/// A host that was logged in to.
+pub struct Reached {
+    pub target: Target,
+    pub status: Status,
+}
+
+/// A system to bring to a host.
+pub struct Build {
+    pub toplevel: String,
+    /// What is activated: the toplevel, or its specialisation.
+    pub runs: String,
+    pub manifest: Manifest,
+}
+
+impl<'a> Job<'a> {
+    pub fn new(run: &'a Run<'a>, host: Host, key: String) -> Self {
+        Self { run, host, key }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.host.name
+    }
+
+    pub fn ui(&self) -> &'a Ui {
+        self.run.ui
+    }
+
+    /// Finds the host, logs in under its pinned key and looks at it, in one go. A user that only the new configuration
+    /// has cannot log in yet: root can.
+    pub async fn reach(&self) -> Result<Reached> {
+        let look = |user: &str| self.guard(user).look();
+        let mut users = vec![self.host.user.as_str()];
+        if self.host.user != "root" {
+            users.push("root");
+        }
+        let search = self.search(&self.host, self.run.options.reach);
+        let (target, output) = search.enter(&self.key, &users, look, self.ui()).await?;
+        let text = self.accept(&target, &output)?;
+        let status = Status::parse(&text)?;
+        if status.current.is_empty() {
+            return Err(Failure::new(format!(
+                "{} does not look like NixOS: it has no /run/current-system.",
+                self.name()
+            ))
+            .hint("spinet deploys to NixOS only; `spinet bootstrap` makes such a card.")
+            .into());
+        }
+        Ok(Reached { target, status })
+    }
+
+    pub fn search<'s>(&'s self, host: &'s Host, timeout: Duration) -> Search<'s> {
+        Search {
+            host,
+            address: self.run.options.address.as_deref(),
+            timeout,
+        }
+    }
+
+    pub fn guard(&self, user: &str) -> Guard {
+        let password = self.run.options.password.as_ref();
+        Guard {
+            root: Root::of(user, password),
+        }
+    }
+
+    /// Runs a script that must succeed.
+    pub async fn must(&self, target: &Target, remote: &Remote) -> Result<String> {
+        let output = target.run(remote, None, |_| ()).await?;
+        self.accept(target, &output)
+    }
+
+    fn accept(&self, target: &Target, output: &Output) -> Result<String> {
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err(self.refused(target, &output.stderr))
+    }
+
+    fn refused(&self, target: &Target, stderr: &str) -> anyhow::Error {
+        let mut failure = Failure::new(format!(
+            "The guard on {} failed: {}",
+            self.name(),
+            visible(stderr.trim())
+        ));
+        let user = &target.host.user;
+        if let Some(remedy) = self.guard(user).root.remedy(user) {
+            failure = failure.hint(remedy);
+        }
+        failure.into()
+    }
+
+    /// Takes the host to what was built for it, or tells why it is not there.
+    pub async fn run(
+        &self,
+        reached: Option<Result<Reached>>,
+        built: Option<Result<PathBuf>>,
+    ) -> Outcome {
+        let reached = match reached {
+            Some(reached) => reached,
+            None => self.reach().await,
+        };
+        let update = async {
+            let reached = reached?;
+            let system = self.system(&reached, built).await?;
+            self.update(reached, system).await
+        };
+        update.await.unwrap_or_else(Outcome::Failed)
+    }
+
+    /// The system, wherever it comes from, and what it says about itself.
+    async fn system(&self, reached: &Reached, built: Option<Result<PathBuf>>) -> Result<Build> {
+        let target = &reached.target;
+        let there = async |toplevel: &str| {
+            let path = format!("{toplevel}/{}", manifest::PATH);
+            let text = Root::Already.run(&["cat", &path], &[]);
+            let text = self.must(target, &text).await?;
+            Manifest::read(&text).with_context(|| format!("while reading {path} on the host"))
+        };
+        let (toplevel, manifest) = match (&self.run.options.source, built) {
+            (Source::Previous, _) => {
+                let toplevel = self.previous(&reached.status)?;
+                let manifest = there(&toplevel).await.map_err(|e| {
+                    Failure::new(format!(
+                        "{} has no longer what it ran before: {toplevel}.",
+                        self.name()
+                    ))
+                    .hint("It was collected as garbage. Deploy the revision you want from git.")
+                    .source(e)
+                })?;
+                (toplevel, manifest)
+            }
+            (_, Some(built)) => {
+                let path = built?;
+                (path.display().to_string(), Manifest::of(&path)?)
+            }
+            (_, None) => {
+                let name = self.name();
+                self.ui().say(format!("{name}: building there"));
+                let (options, to) = (target.shared_options(), target.destination());
+                let nix = &self.run.nix;
+                let show = |line: &str| self.ui().build_line(line);
+                let path = nix.build_on(name, &to, &options, show).await?;
+                self.ui().progress_done();
+                let toplevel = path.display().to_string();
+                let manifest = there(&toplevel).await?;
+                (toplevel, manifest)
+            }
+        };
+        let runs = self.runs(target, &toplevel).await?;
+        Ok(Build {
+            toplevel,
+            runs,
+            manifest,
+        })
+    }
+
+    fn previous(&self, status: &Status) -> Result<String> {
+        if status.previous.is_empty() {
+            return Err(Failure::new(format!(
+                "Nothing was confirmed on {} before what it has now.",
+                self.name()
+            ))
+            .hint("Deploy the revision you want from git.")
+            .into());
+        }
+        Ok(status.previous.clone())
+    }
+
+    /// What is activated of a toplevel.
+    async fn runs(&self, target: &Target, toplevel: &str) -> Result<String> {
+        let Some(special) = &self.run.options.specialisation else {
+            return Ok(toplevel.to_owned());
+        };
+        let missing = || {
+            Failure::usage(format!(
+                "{} has no specialisation {}.",
+                self.name(),
+                visible(special)
+            ))
+            .hint("They are the names under `specialisation` in its configuration.")
+        };
+        if special.is_empty() || special.contains('/') || special.starts_with('.') {
+            return Err(missing().into());
+        }
+        let link = format!("{toplevel}/specialisation/{special}");
+        if Path::new(toplevel).exists() {
+            let runs = Path::new(&link).canonicalize().map_err(|_| missing())?;
+            return Ok(runs.display().to_string());
+        }
+        let remote = Root::Already.run(&["readlink", "-e", &link], &[]);
+        let output = target.run(&remote, None, |_| ()).await?;
+        let runs = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        if runs.is_empty() {
+            return Err(missing().into());
+        }
+        Ok(runs)
+    }
+
+    async fn update(&self, reached: Reached, build: Build) -> Result<Outcome> {
+        let Reached { target, status } = reached;
+        let mode = self.run.options.mode;
+        self.check(&status, &build.manifest)?;
+        if mode.is_done(&status, &build.toplevel, &build.runs) {
+            return Ok(Outcome::Unchanged(mode));
+        }
+        self.check_pending(&status)?;
+        self.check_origin(&status)?;
+        let copies = matches!(self.run.options.source, Source::Here | Source::BuildHost(_));
+        let lacking = if copies {
+            self.lacking(&target, &status, Path::new(&build.toplevel))
+                .await?
+        } else {
+            false
+        };
+        let options = &self.run.options;
+        let seconds = Duration::from_secs(build.manifest.deadline);
+        let attempt = Attempt {
+            id: new_id(),
+            toplevel: build.toplevel.clone(),
+            specialisation: options.specialisation.clone(),
+            deadline: options.deadline.unwrap_or(seconds),
+            mode: mode.word(),
+        };
+        let guard = self.guard(&target.host.user);
+        self.must(&target, &guard.install(&attempt))
+            .await
+            .context("while sending the guard")?;
+        if lacking {
+            self.copy(&target, Path::new(&build.toplevel)).await?;
+        }
+        if mode == Mode::DryActivate {
+            return self.dry_activate(&target, &attempt, &build.runs).await;
+        }
+        self.start(&target, &attempt).await?;
+        let checks = health::checks(&build.manifest);
+        self.see_through(target, &attempt, &build, &checks).await
+    }
+
+    /// Another attempt is decided before a new one begins.
+    fn check_pending(&self, status: &Status) -> Result<()> {
+        let Some(last) = status.last.as_ref() else {
+            return Ok(());
+        };
+        match last.outcome {
+            status::Outcome::Busy { .. } | status::Outcome::Waiting { .. } => {
+                Err(self.busy(&last.id))
+            }
+            // the guard of the new attempt settles it first
+            _ => Ok(()),
+        }
+    }
+
+    fn busy(&self, id: &str) -> anyhow::Error {
+        let name = self.name();
+        Failure::new(format!(
+            "Another deploy to {name} is under way (attempt {}).",
+            visible(id)
+        ))
+        .hint(format!("Wait for its end (the host undoes it by itself if nobody confirms it), or decide it with `spinet deploy {name} --confirm` or `--undo`."))
+        .into()
+    }
+
+    async fn dry_activate(
+        &self,
+        target: &Target,
+        attempt: &Attempt,
+        runs: &str,
+    ) -> Result<Outcome> {
+        let guard = self.guard(&target.host.user);
+        let script = format!("{runs}/bin/switch-to-configuration");
+        let remote = guard.root.run(&[&script, "dry-activate"], &[]);
+        let output = target.run(&remote, None, |line| self.show(line)).await;
+        let _ = target.run(&guard.release(&attempt.id), None, |_| ()).await;
+        let output = output?;
+        if output.status.success() {
+            return Ok(Outcome::Tried);
+        }
+        Err(Failure::new(format!(
+            "`{} dry-activate` failed on {} ({}).",
+            quote(&script),
+            self.name(),
+            output.status
+        ))
+        .into())
+    }
+
+    /// A line the host printed.
+    pub fn show(&self, line: &str) {
+        self.ui()
+            .say(format!("{} | {}", self.name(), visible(line)));
+    }
+
+    async fn start(&self, target: &Target, attempt: &Attempt) -> Result<()> {
+        let name = self.name();
+        let seconds = attempt.deadline.as_secs();
+        self.ui().say(match attempt.mode {
+            "boot" => format!("{name}: making it what boots"),
+            "reboot" => format!(
+                "{name}: making it what boots, and restarting; taken back {seconds} s after that unless confirmed"
+            ),
+            _ => format!("{name}: activating; undone after {seconds} s unless confirmed"),
+        });
+        self.ui().if_stopped(
+            format!("The guard on {name} undoes an activation within {seconds} s unless it was confirmed; `spinet status {name}` tells."),
+            Exit::Unknown,
+        );
+        let remote = self.guard(&target.host.user).start(attempt);
+        let Ok(output) = target.run(&remote, None, |_| ()).await else {
+            // the link broke: whether the guard started is seen over the next connection
+            return Ok(());
+        };
+        match output.status.code() {
+            Some(0) => Ok(()),
+            Some(guard::REFUSED) => {
+                let text = String::from_utf8_lossy(&output.stdout).into_owned();
+                Err(self.busy(guard::refused_by(&text).unwrap_or("of unknown name")))
+            }
+            _ => Err(self.refused(target, &output.stderr)),
+        }
+    }
+}
+
+/// A name no other attempt on the host has.
+fn new_id() -> String {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    format!("{}-{}", now.as_millis(), std::process::id())
+}

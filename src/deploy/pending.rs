@@ -1,0 +1,116 @@
+//! `--confirm` and `--undo`: an attempt that an earlier run left waiting is decided by this one.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::Run;
+use super::job::{Job, Reached};
+use super::options::Mode;
+use super::report::Outcome;
+use crate::error::Failure;
+use crate::host::health;
+use crate::host::manifest::{self, Manifest};
+use crate::host::root::Root;
+use crate::host::status::{self, Last, Status};
+use crate::parallel::at_most;
+
+/// How long the guard may take from a decision to its end.
+const DECISION: Duration = Duration::from_secs(400);
+
+impl<'a> Run<'a> {
+    pub(super) async fn decide(
+        &'a self,
+        words: &[String],
+        confirm: bool,
+    ) -> Result<Vec<(String, Outcome)>> {
+        let jobs = self.jobs(words).await?;
+        let work = jobs.iter().map(|job| async move {
+            let decided = job.decide(confirm).await;
+            let outcome = decided.unwrap_or_else(Outcome::Failed);
+            (job.name().to_owned(), outcome)
+        });
+        Ok(at_most(self.options.parallel, work).await)
+    }
+}
+
+impl Job<'_> {
+    async fn decide(&self, confirm: bool) -> Result<Outcome> {
+        let reached = self.reach().await?;
+        let Some(last) = reached.status.last.clone().filter(Last::is_pending) else {
+            return Err(
+                Failure::new(format!("Nothing waits to be decided on {}.", self.name()))
+                    .hint(format!(
+                        "`spinet status {}` tells what it runs.",
+                        self.name()
+                    ))
+                    .into(),
+            );
+        };
+        if confirm {
+            self.check_health(&reached, &last).await?;
+        }
+        let guard = self.guard(&reached.target.host.user);
+        let interrupted = matches!(last.outcome, status::Outcome::Interrupted { .. });
+        if interrupted && last.mode == "reboot" {
+            self.must(&reached.target, &guard.awake(&last.id)).await?;
+        }
+        let word = if confirm {
+            guard.confirm(&last.id)
+        } else {
+            guard.undo(&last.id)
+        };
+        let output = reached.target.run(&word, Some(DECISION), |_| ()).await?;
+        let status = Status::parse(&String::from_utf8_lossy(&output.stdout))?;
+        let mode = Mode::of(&last.mode);
+        match status.last.map(|last| last.outcome) {
+            Some(status::Outcome::Committed | status::Outcome::Tested) => {
+                Ok(Outcome::Deployed(mode))
+            }
+            Some(status::Outcome::Undone { reason }) => {
+                let asked = !confirm && reason == "It was asked for.";
+                Ok(if asked {
+                    Outcome::Withdrawn
+                } else {
+                    Outcome::Undone { reason }
+                })
+            }
+            other => {
+                Err(Failure::new(format!("{} has not decided it: {other:?}", self.name())).into())
+            }
+        }
+    }
+
+    /// Nothing is confirmed that a deploy would not have confirmed. This connection is newer than the switch if the
+    /// attempt waits.
+    async fn check_health(&self, reached: &Reached, last: &Last) -> Result<()> {
+        let name = self.name();
+        let status::Outcome::Waiting { .. } = last.outcome else {
+            return Err(
+                Failure::new(format!("The attempt on {name} cannot be confirmed now: its switch still runs, or its guard is gone."))
+                    .hint("Wait a moment, or undo it with --undo.")
+                    .into(),
+            );
+        };
+        let path = format!("{}/{}", last.toplevel, manifest::PATH);
+        let text = Root::Already.run(&["cat", &path], &[]);
+        let manifest = Manifest::read(&self.must(&reached.target, &text).await?)?;
+        let checks = health::checks(&manifest);
+        let bad = self
+            .unhealthy(&reached.target, &checks, &reached.status)
+            .await
+            .ok_or_else(|| {
+                Failure::new(format!("{name} did not answer when asked for its health."))
+            })?;
+        if bad.is_empty() {
+            return Ok(());
+        }
+        self.show_units(&reached.target, &reached.status.newly_failed)
+            .await;
+        Err(
+            Failure::new(format!("{name} is not healthy: {}.", bad.join(", ")))
+                .hint("It is undone at its deadline; --undo does it now.")
+                .into(),
+        )
+    }
+}
