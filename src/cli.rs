@@ -223,7 +223,7 @@ pub struct Building {
     #[arg(long, value_name = "[USER@]HOST", conflicts_with = "build_on_host")]
     pub build_host: Option<String>,
     /// Evaluate here and build on each host itself, which takes memory and time there
-    #[arg(long, conflicts_with = "cache")]
+    #[arg(long, conflicts_with_all = ["cache", "diff"])]
     pub build_on_host: bool,
     /// Push the closures once to this binary cache, and let the hosts fetch from it
     #[arg(long, value_name = "URL")]

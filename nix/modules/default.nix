@@ -75,10 +75,10 @@ in
       # a deploy must not end the guard of another
       restartIfChanged = false;
       stopIfChanged = false;
-      serviceConfig = {
-        Type = "exec";
-        ExecStart = "${pkgs.runtimeShell} -c 'exec ${pkgs.runtimeShell} \"$(cat /var/lib/spinet/guard/rebooting)\" resume'";
-      };
+      serviceConfig.Type = "exec";
+      script = ''
+        exec ${pkgs.runtimeShell} "$(cat /var/lib/spinet/guard/rebooting)" resume
+      '';
     };
   };
 }

@@ -11,7 +11,7 @@ use super::options::Mode;
 use super::report::Outcome;
 use crate::error::Failure;
 use crate::fleet::Host;
-use crate::host::guard::{Attempt, BEAT, is_end};
+use crate::host::guard::{Attempt, BEAT, is_end, withdrawn};
 use crate::host::health;
 use crate::host::manifest::Check;
 use crate::host::ssh::Target;
@@ -46,7 +46,20 @@ struct Watch<'w> {
 }
 
 impl Job<'_> {
+    /// Until the attempt is over or the host is lost.
     pub(super) async fn see_through(
+        &self,
+        first: Target,
+        attempt: &Attempt,
+        build: &Build,
+        checks: &[Check],
+    ) -> Result<Outcome> {
+        let outcome = self.watch(first, attempt, build, checks).await;
+        self.run.over(self.name());
+        outcome
+    }
+
+    async fn watch(
         &self,
         first: Target,
         attempt: &Attempt,
@@ -68,7 +81,7 @@ impl Job<'_> {
             reason: None,
         };
         let end = Instant::now() + attempt.deadline + GRACE;
-        watch.ended = self.follow(&first, &attempt.id).await;
+        watch.ended = self.follow(&first, attempt).await;
         drop(first);
         while Instant::now() < end {
             if let Some((target, status)) = self.ask(&mut watch).await
@@ -94,7 +107,8 @@ impl Job<'_> {
     }
 
     /// Shows the attempt's journal until the switch is over; whether it was seen to its end.
-    async fn follow(&self, target: &Target, id: &str) -> bool {
+    async fn follow(&self, target: &Target, attempt: &Attempt) -> bool {
+        let (id, limit) = (attempt.id.as_str(), attempt.deadline + DECISION);
         let (heard, ended) = (Cell::new(Instant::now()), Cell::new(false));
         let remote = self.guard(&target.host.user).follow(id);
         let reading = target.run(&remote, None, |line| {
@@ -113,6 +127,7 @@ impl Job<'_> {
         tokio::select! {
             _ = reading => {}
             () = silent => {}
+            () = tokio::time::sleep(limit) => {}
         }
         ended.get()
     }
@@ -148,11 +163,13 @@ impl Job<'_> {
         let id = &watch.attempt.id;
         let guard = self.guard(&target.host.user);
         let Some(last) = status.last.clone().filter(|last| last.id == *id) else {
-            return Err(Failure::new(format!(
-                "The attempt never began on {}: the link broke before.",
-                self.name()
-            ))
-            .into());
+            // its start may still be on its way
+            let remote = guard.withdraw(id);
+            let answer = target.run(&remote, Some(QUESTION), |_| ()).await;
+            if answer.is_ok_and(|a| withdrawn(&String::from_utf8_lossy(&a.stdout), id)) {
+                return Err(self.never_began());
+            }
+            return Ok(None);
         };
         match &last.outcome {
             status::Outcome::Waiting { .. } if !watch.ended => {
@@ -178,7 +195,7 @@ impl Job<'_> {
                 Ok(None)
             }
             status::Outcome::Busy { phase, .. } if phase == "activating" => {
-                watch.ended = self.follow(target, id).await;
+                watch.ended = self.follow(target, watch.attempt).await;
                 Ok(None)
             }
             status::Outcome::Busy { .. } => Ok(None),
@@ -302,6 +319,15 @@ impl Job<'_> {
                 self.show(&format!("  {line}"));
             }
         }
+    }
+
+    fn never_began(&self) -> anyhow::Error {
+        Failure::new(format!(
+            "The activation never began on {}: the link broke before. The host was not changed.",
+            self.name()
+        ))
+        .hint("Deploy again; what was copied already is there.")
+        .into()
     }
 
     fn inconsistent(&self, why: &str, status: &Status) -> anyhow::Error {

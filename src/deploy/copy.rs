@@ -50,9 +50,7 @@ impl Job<'_> {
         let mut tries = 1;
         loop {
             let copied = match &self.run.options.cache {
-                Some(cache) if *self.run.pushed.borrow() => {
-                    self.fetch(target, toplevel, cache).await
-                }
+                Some(cache) if self.run.pushed.get() => self.fetch(target, toplevel, cache).await,
                 _ => self.send(target, toplevel).await,
             };
             match copied {

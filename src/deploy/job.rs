@@ -1,14 +1,14 @@
 //! One host's update up to the start of the activation: reach it, hold the build against it, copy, start.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
 use super::Run;
 use super::options::{Mode, Source};
 use super::report::Outcome;
-use crate::error::{Exit, Failure};
+use crate::error::Failure;
 use crate::fleet::Host;
 use crate::host::guard::{self, Attempt, Guard};
 use crate::host::health;
@@ -32,7 +32,11 @@ pub struct Job<'a> {
 pub struct Reached {
     pub target: Target,
     pub status: Status,
+    at: Instant,
 }
+
+/// A build can take hours: what a host said longer ago is asked again.
+const STALE: Duration = Duration::from_secs(60);
 
 /// A system to bring to a host.
 pub struct Build {
@@ -75,7 +79,8 @@ impl<'a> Job<'a> {
             .hint("spinet deploys to NixOS only; `spinet bootstrap` makes such a card.")
             .into());
         }
-        Ok(Reached { target, status })
+        let at = Instant::now();
+        Ok(Reached { target, status, at })
     }
 
     pub fn search<'s>(&'s self, host: &'s Host, timeout: Duration) -> Search<'s> {
@@ -130,7 +135,11 @@ impl<'a> Job<'a> {
             None => self.reach().await,
         };
         let update = async {
-            let reached = reached?;
+            let mut reached = reached?;
+            if reached.at.elapsed() > STALE {
+                let look = self.guard(&reached.target.host.user).look();
+                reached.status = Status::parse(&self.must(&reached.target, &look).await?)?;
+            }
             let system = self.system(&reached, built).await?;
             self.update(reached, system).await
         };
@@ -227,7 +236,7 @@ impl<'a> Job<'a> {
     }
 
     async fn update(&self, reached: Reached, build: Build) -> Result<Outcome> {
-        let Reached { target, status } = reached;
+        let Reached { target, status, .. } = reached;
         let mode = self.run.options.mode;
         self.check(&status, &build.manifest)?;
         if mode.is_done(&status, &build.toplevel, &build.runs) {
@@ -330,10 +339,7 @@ impl<'a> Job<'a> {
             ),
             _ => format!("{name}: activating; undone after {seconds} s unless confirmed"),
         });
-        self.ui().if_stopped(
-            format!("The guard on {name} undoes an activation within {seconds} s unless it was confirmed; `spinet status {name}` tells."),
-            Exit::Unknown,
-        );
+        self.run.begun(name);
         let remote = self.guard(&target.host.user).start(attempt);
         let Ok(output) = target.run(&remote, None, |_| ()).await else {
             // the link broke: whether the guard started is seen over the next connection
@@ -347,6 +353,7 @@ impl<'a> Job<'a> {
             }
             _ => Err(self.refused(target, &output.stderr)),
         }
+        .inspect_err(|_| self.run.over(name))
     }
 }
 

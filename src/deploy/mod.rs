@@ -16,7 +16,8 @@ mod preflight;
 mod report;
 mod room;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -40,8 +41,10 @@ struct Run<'a> {
     nix: Nix,
     options: Options,
     ui: &'a Ui,
-    /// The cache has these closures already.
-    pushed: RefCell<bool>,
+    /// The cache has the closures.
+    pushed: Cell<bool>,
+    /// The hosts whose activation is not decided.
+    undecided: RefCell<BTreeSet<String>>,
 }
 
 /// `spinet deploy`.
@@ -60,7 +63,8 @@ pub async fn run(args: &cli::Deploy, global: &cli::Global, ui: &Ui) -> Result<()
         flake: &flake,
         options,
         ui,
-        pushed: RefCell::default(),
+        pushed: Cell::default(),
+        undecided: RefCell::default(),
     };
     let outcomes = if args.confirm || args.undo {
         run.decide(&args.hosts, args.confirm).await?
@@ -86,7 +90,8 @@ pub async fn one(
         flake,
         options: Options::first(address, wait),
         ui,
-        pushed: RefCell::default(),
+        pushed: Cell::default(),
+        undecided: RefCell::default(),
     };
     report::finish(&run.deploy(std::slice::from_ref(&host.name)).await?, ui)
 }
@@ -135,6 +140,33 @@ fn print_plan(hosts: &[Host], args: &cli::Deploy) {
 }
 
 impl<'a> Run<'a> {
+    /// From here on a stop of this run leaves the host to its guard.
+    fn begun(&self, host: &str) {
+        self.undecided.borrow_mut().insert(host.to_owned());
+        self.tell_stop();
+    }
+
+    fn over(&self, host: &str) {
+        self.undecided.borrow_mut().remove(host);
+        self.tell_stop();
+    }
+
+    fn tell_stop(&self) {
+        let undecided = self.undecided.borrow();
+        let hosts: Vec<_> = undecided.iter().map(String::as_str).collect();
+        if hosts.is_empty() {
+            let message = "No host was left undecided; `spinet status` tells what each runs.";
+            self.ui.if_stopped(message, Exit::Failed);
+            return;
+        }
+        let message = format!(
+            "What was activated and not confirmed is undone by the hosts themselves at their deadlines: {}. `spinet status {}` tells.",
+            hosts.join(", "),
+            hosts.join(" ")
+        );
+        self.ui.if_stopped(message, Exit::Unknown);
+    }
+
     async fn deploy(&self, words: &[String]) -> Result<Vec<(String, Outcome)>> {
         self.ui.if_stopped("No host was changed.", Exit::Failed);
         // the build of hosts that are named plainly need not wait for what the flake says about them
@@ -178,7 +210,7 @@ impl<'a> Run<'a> {
                 .iter()
                 .filter_map(|(_, built)| built.as_ref()?.as_ref().ok());
             copy::push(&self.nix, built, cache, self.ui).await?;
-            self.pushed.replace(true);
+            self.pushed.set(true);
         }
         let work = shares
             .into_iter()
@@ -247,7 +279,7 @@ fn plain(words: &[String]) -> bool {
     let name = |word: &String| {
         matches!(Choice::read(word), Ok(Choice::Name)) && crate::fleet::check_name(word).is_ok()
     };
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     !words.is_empty() && words.iter().all(|word| name(word) && seen.insert(word))
 }
 

@@ -117,6 +117,11 @@ impl Guard {
         self.ask(&["settle"])
     }
 
+    /// Keeps an attempt from beginning that has not; prints [`withdrawn`]'s word when that is certain.
+    pub fn withdraw(&self, id: &str) -> Remote {
+        self.ask(&["withdraw", id])
+    }
+
     /// Has an attempt that restarted the host looked after again.
     pub fn awake(&self, id: &str) -> Remote {
         self.ask(&["awake", id])
@@ -128,6 +133,13 @@ impl Guard {
         all.extend(words);
         self.root.run(&all, &[])
     }
+}
+
+/// Whether [`Guard::withdraw`] said that the attempt did not begin and never will.
+pub fn withdrawn(stdout: &str, id: &str) -> bool {
+    stdout
+        .lines()
+        .any(|l| l.strip_prefix("withdrawn=") == Some(id))
 }
 
 /// The line that ends [`Guard::follow`].

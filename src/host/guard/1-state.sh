@@ -11,6 +11,7 @@
 #   follow ID                          the attempt's journal, until it waits or ends; a line each second
 #   settle                             end an attempt whose guard died or whose host lost power
 #   awake ID                           look after an attempt that restarted the host, if nobody does
+#   withdraw ID                        an attempt that has not begun is not to begin any more (withdrawn=ID)
 #   release ID                         what was protected for an attempt that never began
 #   run.., rescue ID, resume           inside units only
 #

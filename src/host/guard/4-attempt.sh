@@ -69,6 +69,8 @@ cmd_run() { # ID NEW SECONDS MODE PEER SPECIALISATION
     echo "$id" >"$run/refused-$1"
     return 3
   fi
+  # the client has given it up
+  if [ -e "$run/withdrawn-$1" ]; then return 3; fi
   settle
   for field in $fields; do eval "$field="; done
   id=$1 new=$2 seconds=$3 mode=$4 peer=$5 boot=$(boot_id) phase=activating

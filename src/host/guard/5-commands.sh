@@ -16,6 +16,16 @@ refused() { # ID HOLDER
   echo "refused=$2"
 }
 
+# What was asked to start and has not begun yet never will. Says `withdrawn` once that is certain.
+cmd_withdraw() { # ID
+  : >"$run/withdrawn-$1"
+  exec 9>"$run/lock"
+  flock -w 2 9 || return 5
+  if load && [ "$id" = "$1" ]; then return 4; fi
+  release "$1"
+  echo "withdrawn=$1"
+}
+
 release() { rm -f "$roots/$1-new" "$roots/$1-old" "$roots/$1-profile"; }
 
 cmd_start() { # ID NEW SECONDS MODE PEER SPECIALISATION
@@ -90,13 +100,23 @@ cmd_status() {
   echo end=status
 }
 
+# The journal can lose a line; the state says it in the end.
+beats() { # ID
+  late=0
+  while echo spinet-beat; do
+    sleep 1
+    if load && [ "$id" = "$1" ] && { [ "$phase" = waiting ] || is_final "$phase"; }; then late=$((late + 1)); fi
+    if [ "$late" -ge 3 ]; then echo "spinet-waiting $1"; fi
+  done
+}
+
 # A line each second tells the client that the link is alive.
 cmd_follow() { # ID
   pipe=$(mktemp -u "$run/follow.XXXXXX")
   mkfifo -m 600 "$pipe"
   journalctl --no-pager --quiet --follow --lines=all --output=cat --identifier="spinet-guard-$1" >"$pipe" &
   reader=$!
-  (while echo spinet-beat; do sleep 1; done) >"$pipe" &
+  beats "$1" >"$pipe" &
   beat=$!
   exec 8<"$pipe"
   rm -f "$pipe"
@@ -107,7 +127,7 @@ cmd_follow() { # ID
   kill "$reader" "$beat" 2>/dev/null || :
 }
 
-usage() { die 2 "Usage: guard.sh protect|release|start|confirm|undo|seen|status|follow|settle|awake [ID] .."; }
+usage() { die 2 "Usage: guard.sh protect|release|start|confirm|undo|seen|status|follow|settle|awake|withdraw [ID] .."; }
 
 [ $# -ge 1 ] || usage
 command=$1
@@ -125,6 +145,7 @@ case $command in
   protect) [ $# -eq 2 ] || usage; id=$1 new=$2; protect ;;
   start | run) "cmd_$command" "$1" "$2" "$3" "$4" "${5:-}" "${6:-}" ;;
   confirm | undo | follow | rescue | awake) "cmd_$command" "$1" ;;
+  withdraw) cmd_withdraw "$1" ;;
   resume) cmd_resume ;;
   release) release "$1" ;;
   seen) : >"$run/seen-$1" ;;
