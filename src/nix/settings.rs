@@ -82,7 +82,11 @@ impl Settings {
 
     /// A build finds `path` where it looks for it.
     pub fn shows(&self, path: &Path) -> bool {
-        !self.sandbox || self.sandbox_paths.iter().any(|shown| path.starts_with(shown))
+        !self.sandbox
+            || self
+                .sandbox_paths
+                .iter()
+                .any(|shown| path.starts_with(shown))
     }
 }
 
@@ -138,7 +142,11 @@ pub(super) mod tests {
 
     #[test]
     fn a_sandbox_shows_the_paths_it_is_given_and_what_is_in_them() {
-        let settings = settings(&[], "", &["/bin/sh=/usr/bin/bash", "/run/binfmt?", "/opt/q"]);
+        let settings = settings(
+            &[],
+            "",
+            &["/bin/sh=/usr/bin/bash", "/run/binfmt?", "/opt/q"],
+        );
         assert!(settings.shows(Path::new("/run/binfmt/aarch64-linux")));
         assert!(settings.shows(Path::new("/bin/sh")) && settings.shows(Path::new("/opt/q")));
         assert!(!settings.shows(Path::new("/usr/bin/bash")));

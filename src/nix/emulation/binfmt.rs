@@ -84,7 +84,8 @@ impl Entry {
 
     /// Programs of `system` are given to this interpreter, those at a fixed address and those at any.
     fn runs(&self, system: &str) -> bool {
-        elf::headers(system).is_some_and(|headers| headers.iter().all(|header| self.matches(header)))
+        elf::headers(system)
+            .is_some_and(|headers| headers.iter().all(|header| self.matches(header)))
     }
 
     fn matches(&self, header: &[u8]) -> bool {
@@ -93,7 +94,9 @@ impl Entry {
         };
         let pattern = self.magic.iter().zip(&self.mask);
         self.magic.len() <= start.len()
-            && pattern.zip(start).all(|((magic, mask), byte)| (magic ^ byte) & mask == 0)
+            && pattern
+                .zip(start)
+                .all(|((magic, mask), byte)| (magic ^ byte) & mask == 0)
     }
 }
 

@@ -35,16 +35,12 @@ impl Program {
     }
 
     fn parse(head: &[u8]) -> Self {
-        match loader(head) {
-            Some(Some(loader)) => Self::Dynamic(loader),
-            Some(None) => Self::Static,
-            None => Self::Unknown,
-        }
+        parse(head).unwrap_or(Self::Unknown)
     }
 }
 
-/// The loader a program names, if any; none when it is no ELF program that ends within the head.
-fn loader(head: &[u8]) -> Option<Option<PathBuf>> {
+/// None when it is no ELF program whose program headers lie within the head.
+fn parse(head: &[u8]) -> Option<Program> {
     if !head.starts_with(b"\x7fELF") {
         return None;
     }
@@ -70,16 +66,22 @@ fn loader(head: &[u8]) -> Option<Option<PathBuf>> {
         let header = start.checked_add(index.checked_mul(size)?)?;
         if number(header, 4)? == PT_INTERP {
             let (from, length) = if wide {
-                (at(header.checked_add(8)?, 8)?, at(header.checked_add(32)?, 8)?)
+                (
+                    at(header.checked_add(8)?, 8)?,
+                    at(header.checked_add(32)?, 8)?,
+                )
             } else {
-                (at(header.checked_add(4)?, 4)?, at(header.checked_add(16)?, 4)?)
+                (
+                    at(header.checked_add(4)?, 4)?,
+                    at(header.checked_add(16)?, 4)?,
+                )
             };
             let name = head.get(from..from.checked_add(length)?)?;
             let name = std::str::from_utf8(name).ok()?.trim_end_matches('\0');
-            return Some(Some(name.into()));
+            return Some(Program::Dynamic(name.into()));
         }
     }
-    Some(None)
+    Some(Program::Static)
 }
 
 /// The first bytes of the programs of `system`: one at a fixed address, one at any. None for a system not known here.
