@@ -122,17 +122,25 @@ impl Rig {
     /// What a bootstrap says on such a machine.
     #[track_caller]
     fn expect(&self, flags: &str, namespaces: &str, settings: &str, texts: &[&str]) {
+        self.expect_after("true", flags, namespaces, settings, texts);
+    }
+
+    /// The same after a shell command in the flake's folder.
+    #[track_caller]
+    fn expect_after(
+        &self,
+        before: &str,
+        flags: &str,
+        namespaces: &str,
+        settings: &str,
+        texts: &[&str],
+    ) {
+        let script = format!(
+            "cd \"$2\" && {before} && exec \"$1\" bootstrap bach --no-wifi --card /nonexistent"
+        );
         let flake = self.path("flake");
-        let command = [
-            env!("CARGO_BIN_EXE_spinet"),
-            "--flake",
-            flake.to_str().unwrap(),
-            "bootstrap",
-            "bach",
-            "--no-wifi",
-            "--card",
-            "/nonexistent",
-        ];
+        let spinet = env!("CARGO_BIN_EXE_spinet");
+        let command = ["sh", "-euc", &script, "sh", spinet, flake.to_str().unwrap()];
         let output = self.machine(flags, namespaces, settings, &command);
         let said = String::from_utf8_lossy(&output.stderr);
         assert_ne!(output.status.code(), Some(CANNOT), "{said}");
@@ -199,6 +207,16 @@ fn what_is_missing_is_told_before_anything_else() {
             &interpreter,
         ],
     );
+}
+
+#[test]
+fn a_trial_in_the_store_proves_nothing_about_now() {
+    let Some(rig) = Rig::available() else { return };
+    let before = "nix build --no-link .#.spinet.trials.aarch64-linux";
+    rig.expect_after(before, "PF", MANY, ACCEPTED, &[PASSED]);
+    let before = format!("{before} && echo -1 >/proc/sys/fs/binfmt_misc/any-name");
+    let texts = ["none of the 0 entries", "--rebuild", "Exec format error"];
+    rig.expect_after(&before, "PF", MANY, ACCEPTED, &texts);
 }
 
 #[test]
