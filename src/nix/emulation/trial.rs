@@ -14,7 +14,7 @@ pub enum Trial {
     /// They do not, and this is why.
     Fails(Failure),
     /// It failed, but not on account of its system: the flake has no trials, the shell could not be downloaded.
-    Unclear,
+    Unclear(Error),
 }
 
 impl Nix {
@@ -35,7 +35,7 @@ impl Nix {
                 Some(symptom) => {
                     Trial::Fails(symptom.explain(system, machine, verdict).source(error))
                 }
-                None => Trial::Unclear,
+                None => Trial::Unclear(error),
             },
         }
     }
@@ -52,7 +52,10 @@ impl Nix {
         match self.trial(system, &machine).await {
             Trial::Built => Ok(()),
             Trial::Fails(cause) => Err(cause.into()),
-            Trial::Unclear => Ok(verdict.map(drop)?),
+            Trial::Unclear(error) => match verdict {
+                Ok(_) => Ok(()),
+                Err(missing) => Err(missing.source(error).into()),
+            },
         }
     }
 
@@ -70,7 +73,7 @@ impl Nix {
                 Trial::Built => None,
                 Trial::Fails(cause) => Some(cause),
                 // what the build itself showed has to do
-                Trial::Unclear => Symptom::of(&text(&error), system)
+                Trial::Unclear(_) => Symptom::of(&text(&error), system)
                     .map(|symptom| symptom.explain(system, &machine, machine.verdict(system))),
             };
             if let Some(cause) = cause {
