@@ -94,6 +94,21 @@ let
     }
   );
 
+  # The smallest builds that run a program of the hosts' systems here. The program is a shell of that system: /bin/sh in a
+  # sandbox is this machine's own and would prove nothing.
+  trials = lib.genAttrs (lib.unique (lib.mapAttrsToList (_: row: row.system) rows)) (
+    system:
+    derivation {
+      name = "spinet-trial";
+      inherit system;
+      builder = nixpkgs.legacyPackages.${system}.runtimeShell;
+      args = [
+        "-c"
+        "echo ${system} > $out"
+      ];
+    }
+  );
+
   # The secrets each host's configuration names.
   secretsOf = lib.mapAttrs (
     _: host:
@@ -154,6 +169,7 @@ in
     rules = relative secrets;
     inherit knownHosts;
     hosts = lib.mapAttrs (_: row: removeAttrs row [ "modules" ]) rows;
+    inherit trials;
     # What a bootstrap of one host depends on; this does evaluate its configuration.
     needs = lib.mapAttrs (name: secrets: {
       inherit secrets;

@@ -25,7 +25,13 @@ pub async fn build(story: &Story<'_>) -> Result<PathBuf> {
         .build(&[attr], None, |line| ui.build_line(line))
         .await;
     ui.progress_done();
-    Ok(built?.remove(0))
+    match built {
+        Ok(mut paths) => Ok(paths.remove(0)),
+        Err(error) => {
+            let systems = [story.host.system.clone()];
+            Err(story.nix.explain_failed_build(&systems, error).await)
+        }
+    }
 }
 
 /// Writes the card. The pin is remembered before the first byte, so that a second run knows the key on the card.

@@ -69,7 +69,7 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
     tools()?;
     let writes = story.pending.is_none();
     if writes {
-        story.nix.settings().await?.check(&host.system)?;
+        story.nix.check_builds_for(&host.system).await?;
     }
     let needs = Needs::of(&story.nix, host).await?;
     let rules = Rules::load(

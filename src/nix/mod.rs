@@ -1,6 +1,7 @@
 //! The `nix` command: what spinet evaluates, builds and copies, always in the user's own flake and settings.
 
 mod build;
+mod emulation;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -9,6 +10,8 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::process::Cmd;
+
+pub use settings::Settings;
 
 /// Nix at work on one flake.
 #[derive(Debug, Clone)]

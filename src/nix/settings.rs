@@ -1,16 +1,27 @@
 //! Nix's own settings, as far as they decide whether a system for another architecture can be built here.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::Nix;
-use crate::error::Failure;
 
-/// What this machine's Nix can build for.
+/// What this machine's Nix builds for, and how.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Settings {
-    platforms: Vec<String>,
+    /// The system nix itself was built for.
+    pub system: String,
+    /// Other systems whose programs nix is told it can run.
+    pub extra_platforms: Vec<String>,
+    /// Other machines, one a line or separated by `;`.
     builders: String,
+    /// Builds see only what they are meant to see.
+    pub sandbox: bool,
+    /// What a sandbox shows besides: paths inside of it.
+    sandbox_paths: Vec<String>,
+    /// Builds are kept from a few system calls.
+    pub filter_syscalls: bool,
 }
 
 impl Nix {
@@ -23,86 +34,130 @@ impl Nix {
 }
 
 impl Settings {
-    fn parse(value: &Value) -> Self {
+    pub(super) fn parse(value: &Value) -> Self {
         let setting = |name: &str| &value[name]["value"];
-        let mut platforms: Vec<String> = setting("extra-platforms")
-            .as_array()
-            .map(|list| {
-                list.iter()
-                    .filter_map(Value::as_str)
-                    .map(str::to_owned)
-                    .collect()
-            })
-            .unwrap_or_default();
-        platforms.extend(setting("system").as_str().map(str::to_owned));
-        let mut builders = setting("builders").as_str().unwrap_or_default().to_owned();
+        let text = |name: &str| setting(name).as_str().unwrap_or_default().to_owned();
+        let list = |name: &str| -> Vec<String> {
+            let items = setting(name).as_array().into_iter().flatten();
+            items.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let mut builders = text("builders");
         // `@file` names a file of builders, one a line
         if let Some(file) = builders.strip_prefix('@') {
             builders = std::fs::read_to_string(file.trim()).unwrap_or_default();
         }
         Self {
-            platforms,
+            system: text("system"),
+            extra_platforms: list("extra-platforms"),
             builders,
+            // `relaxed` is a sandbox for all builds that do not ask to go without
+            sandbox: *setting("sandbox") != Value::Bool(false),
+            sandbox_paths: list("sandbox-paths")
+                .iter()
+                .map(|path| inside(path).to_owned())
+                .collect(),
+            filter_syscalls: *setting("filter-syscalls") != Value::Bool(false),
         }
     }
 
-    /// Fails with the remedy unless `system` can be built here or on a remote builder.
-    pub fn check(&self, system: &str) -> Result<()> {
-        if self.platforms.iter().any(|p| p == system) || self.builder_for(system) {
-            return Ok(());
-        }
-        Err(Failure::new(format!("This machine cannot build for {system}."))
-            .hint(format!(
-                "On NixOS add `boot.binfmt.emulatedSystems = [ \"{system}\" ];` and rebuild; elsewhere register qemu with binfmt_misc (flag F) and put `extra-platforms = {system}` into nix.conf."
-            ))
-            .hint(format!("Or name a remote builder for {system} with `builders` in nix.conf."))
-            .into())
+    /// Nix is told that programs of `system` run here.
+    pub fn accepts(&self, system: &str) -> bool {
+        self.system == system || self.extra_platforms.iter().any(|p| p == system)
     }
 
-    /// A builder line is `URI SYSTEM,SYSTEM ..`; lines end with `;` or a newline, `-` means this machine's system.
-    fn builder_for(&self, system: &str) -> bool {
+    /// The first builder for `system`. A builder line is `URI SYSTEM,SYSTEM ..`; lines end with `;` or a newline; `-` or
+    /// nothing means this machine's system.
+    pub fn builder_for(&self, system: &str) -> Option<&str> {
         self.builders
             .split([';', '\n'])
-            .filter(|line| !line.trim_start().starts_with('#'))
-            .filter_map(|line| line.split_whitespace().nth(1))
-            .any(|systems| systems.split(',').any(|s| s == system))
+            .map(|line| line.split('#').next().unwrap_or_default())
+            .find_map(|line| {
+                let mut words = line.split_whitespace();
+                let uri = words.next()?;
+                let systems = words.next().filter(|word| *word != "-");
+                let mut systems = systems.unwrap_or(&self.system).split(',');
+                systems.any(|s| s == system).then_some(uri)
+            })
+    }
+
+    /// A build finds `path` where it looks for it.
+    pub fn shows(&self, path: &Path) -> bool {
+        !self.sandbox
+            || self
+                .sandbox_paths
+                .iter()
+                .any(|shown| path.starts_with(shown))
     }
 }
 
+/// Where a sandbox shows a path: `INSIDE=OUTSIDE` or `PATH`, with a `?` at the end when it may be missing.
+fn inside(path: &str) -> &str {
+    let path = path.split('=').next().unwrap_or_default();
+    path.trim_end_matches('?')
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use serde_json::json;
 
-    fn settings(extra: &[&str], builders: &str) -> Settings {
+    pub fn settings(extra: &[&str], builders: &str, paths: &[&str]) -> Settings {
         Settings::parse(&json!({
             "system": { "value": "x86_64-linux" },
             "extra-platforms": { "value": extra },
             "builders": { "value": builders },
+            "sandbox": { "value": true },
+            "sandbox-paths": { "value": paths },
+            "filter-syscalls": { "value": true },
         }))
     }
 
     #[test]
-    fn own_emulated_and_remote_systems_can_be_built() {
-        assert!(settings(&[], "").check("x86_64-linux").is_ok());
-        assert!(
-            settings(&["aarch64-linux"], "")
-                .check("aarch64-linux")
-                .is_ok()
-        );
-        let remote = "ssh://a x86_64-linux - 4; ssh://b i686-linux,aarch64-linux - 8";
-        assert!(settings(&[], remote).check("aarch64-linux").is_ok());
+    fn builders_are_found_by_their_systems() {
+        let builders = "ssh://a x86_64-linux - 4; ssh://b i686-linux,aarch64-linux - 8 # riscv64-linux\n# ssh://c armv7l-linux\nssh://d";
+        let settings = settings(&[], builders, &[]);
+        assert_eq!(settings.builder_for("aarch64-linux"), Some("ssh://b"));
+        assert_eq!(settings.builder_for("x86_64-linux"), Some("ssh://a"));
+        assert_eq!(settings.builder_for("armv7l-linux"), None);
+        assert_eq!(settings.builder_for("riscv64-linux"), None);
     }
 
     #[test]
-    fn a_foreign_system_is_refused_with_both_remedies() {
-        let error = settings(&[], "# ssh://b aarch64-linux")
-            .check("aarch64-linux")
-            .unwrap_err();
-        let shown = crate::error::render(&error);
-        assert!(
-            shown.contains("emulatedSystems") && shown.contains("builders"),
-            "{shown}"
+    fn a_builder_without_systems_is_for_this_machines_own() {
+        let settings = settings(&[], "ssh://d; ssh://e -", &[]);
+        assert_eq!(settings.builder_for("x86_64-linux"), Some("ssh://d"));
+        assert_eq!(settings.builder_for("aarch64-linux"), None);
+    }
+
+    #[test]
+    fn builders_are_read_from_a_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "ssh://b aarch64-linux\n").unwrap();
+        let named = format!("@{}", file.path().display());
+        let found = settings(&[], &named, &[]);
+        assert_eq!(found.builder_for("aarch64-linux"), Some("ssh://b"));
+        let missing = settings(&[], "@/nonexistent/machines", &[]);
+        assert_eq!(missing.builder_for("aarch64-linux"), None);
+    }
+
+    #[test]
+    fn a_sandbox_shows_the_paths_it_is_given_and_what_is_in_them() {
+        let settings = settings(
+            &[],
+            "",
+            &["/bin/sh=/usr/bin/bash", "/run/binfmt?", "/opt/q"],
         );
+        assert!(settings.shows(Path::new("/run/binfmt/aarch64-linux")));
+        assert!(settings.shows(Path::new("/bin/sh")) && settings.shows(Path::new("/opt/q")));
+        assert!(!settings.shows(Path::new("/usr/bin/bash")));
+        assert!(!settings.shows(Path::new("/opt/qemu")));
+    }
+
+    #[test]
+    fn without_a_sandbox_a_build_sees_everything() {
+        let mut value = json!({ "sandbox": { "value": false } });
+        assert!(Settings::parse(&value).shows(Path::new("/usr/bin/bash")));
+        value["sandbox"]["value"] = json!("relaxed");
+        assert!(!Settings::parse(&value).shows(Path::new("/usr/bin/bash")));
     }
 }
