@@ -196,7 +196,8 @@ impl<'a> Run<'a> {
             let reached = join_all(jobs[..count].iter().map(Job::reach)).await;
             Ok((jobs, reached))
         };
-        let (built, (jobs, reached)) = tokio::try_join!(building, reaching)?;
+        let (mut built, (jobs, reached)) = tokio::try_join!(building, reaching)?;
+        self.explain(&jobs, &mut built).await;
         let reached = reached
             .into_iter()
             .map(Some)
@@ -218,6 +219,27 @@ impl<'a> Run<'a> {
                 (job.name().to_owned(), job.run(reached, built).await)
             });
         Ok(at_most(self.options.parallel, work).await)
+    }
+
+    /// Finds out whether what could not be built failed because this machine cannot build for the host at all, and says
+    /// so in the first error.
+    async fn explain(&self, jobs: &[Job<'_>], built: &mut [Option<Result<PathBuf>>]) {
+        if self.options.source != Source::Here {
+            return;
+        }
+        let failed = |built: &Option<Result<PathBuf>>| matches!(built, Some(Err(_)));
+        let systems: Vec<String> = jobs
+            .iter()
+            .zip(&*built)
+            .filter(|(_, built)| failed(built))
+            .map(|(job, _)| job.host.system.clone())
+            .collect();
+        if let Some(first) = built.iter_mut().find(|built| failed(built))
+            && let Some(Err(error)) = first.take()
+        {
+            let explained = self.nix.explain_failed_build(&systems, error).await;
+            *first = Some(Err(explained));
+        }
     }
 
     /// One job for each host chosen.
