@@ -6,12 +6,13 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::job::Job;
+use super::room::Lacking;
 use crate::error::Failure;
 use crate::host::root::Root;
 use crate::host::ssh::Target;
 use crate::nix::Nix;
 use crate::process::quote;
-use crate::ui::{Ui, visible};
+use crate::ui::{Ui, bytes, visible};
 
 /// A lost link is tried again: nix continues with the paths that are still missing.
 const TRIES: u32 = 3;
@@ -44,9 +45,18 @@ pub async fn push<'p>(
 
 impl Job<'_> {
     /// Brings the closure to the host, whatever the link does meanwhile.
-    pub(super) async fn copy(&self, target: &Target, toplevel: &Path) -> Result<()> {
+    pub(super) async fn copy(
+        &self,
+        target: &Target,
+        toplevel: &Path,
+        lacking: &Lacking,
+    ) -> Result<()> {
         let name = self.name();
-        self.ui().say(format!("{name}: copying the closure"));
+        self.ui().say(format!(
+            "{name}: copying {} in {} paths",
+            bytes(lacking.bytes),
+            lacking.paths
+        ));
         let mut tries = 1;
         loop {
             let copied = match &self.run.options.cache {

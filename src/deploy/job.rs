@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::Run;
 use super::options::{Mode, Source};
 use super::report::Outcome;
+use super::room::Lacking;
 use crate::error::Failure;
 use crate::fleet::Host;
 use crate::host::guard::{self, Attempt, Guard};
@@ -249,7 +250,7 @@ impl<'a> Job<'a> {
             self.lacking(&target, &status, Path::new(&build.toplevel))
                 .await?
         } else {
-            false
+            Lacking::default()
         };
         let options = &self.run.options;
         let seconds = Duration::from_secs(build.manifest.deadline);
@@ -264,8 +265,9 @@ impl<'a> Job<'a> {
         self.must(&target, &guard.install(&attempt))
             .await
             .context("while sending the guard")?;
-        if lacking {
-            self.copy(&target, Path::new(&build.toplevel)).await?;
+        if lacking.paths > 0 {
+            self.copy(&target, Path::new(&build.toplevel), &lacking)
+                .await?;
         }
         if mode == Mode::DryActivate {
             return self.dry_activate(&target, &attempt, &build.runs).await;
@@ -346,7 +348,8 @@ impl<'a> Job<'a> {
             return Ok(());
         };
         match output.status.code() {
-            Some(0) => Ok(()),
+            // without one, ssh was killed, and the guard may have started all the same
+            Some(0) | None => Ok(()),
             Some(guard::REFUSED) => {
                 let text = String::from_utf8_lossy(&output.stdout).into_owned();
                 Err(self.busy(guard::refused_by(&text).unwrap_or("of unknown name")))

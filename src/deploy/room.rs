@@ -16,31 +16,31 @@ const FEW_INODES: u64 = 500_000;
 /// What an activation itself needs: logs, generations, decrypted secrets.
 const MARGIN: u64 = 16 << 20;
 
+/// What a host has not got of a closure.
+#[derive(Debug, Default)]
+pub struct Lacking {
+    pub paths: usize,
+    pub bytes: u64,
+}
+
 impl Job<'_> {
-    /// Whether the host lacks anything of the closure; an error if that does not fit.
+    /// What the host lacks of the closure; an error if that does not fit.
     pub(super) async fn lacking(
         &self,
         target: &Target,
         status: &Status,
         toplevel: &Path,
-    ) -> Result<bool> {
+    ) -> Result<Lacking> {
         let sizes = self.run.nix.closure_sizes(toplevel).await?;
         let paths = sizes.keys().fold(String::new(), |l, path| l + path + "\n");
-        let broken = if status.leftover {
-            self.drop_broken(target, &paths).await?
-        } else {
-            false
-        };
+        if status.leftover {
+            self.drop_broken(target, &paths).await?;
+        }
         let remote = Root::Already.run(&["sh", "-c", LACKING], paths.as_bytes());
         let lacking = self.must(target, &remote).await?;
         let lacking: Vec<&str> = lacking.lines().filter(|p| sizes.contains_key(*p)).collect();
         let needed: u64 = lacking.iter().filter_map(|path| sizes.get(*path)).sum();
         let name = self.name();
-        self.ui().detail(format!(
-            "{name} lacks {} in {} paths",
-            bytes(needed),
-            lacking.len()
-        ));
         if needed > 0 && needed.saturating_add(MARGIN) > status.free {
             return Err(self.no_room(&format!(
                 "{name} lacks {} of the closure, but its store has {} free.",
@@ -57,7 +57,10 @@ impl Job<'_> {
             }
         }
         self.check_boot(status, toplevel)?;
-        Ok(broken || !lacking.is_empty())
+        Ok(Lacking {
+            paths: lacking.len(),
+            bytes: needed,
+        })
     }
 
     fn no_room(&self, what: &str) -> anyhow::Error {
@@ -92,7 +95,7 @@ impl Job<'_> {
 
     /// A power cut while paths are written can leave them registered and empty: nix does not flush them by itself. Looks
     /// at those that only the new closure has, and deletes the broken ones.
-    async fn drop_broken(&self, target: &Target, paths: &str) -> Result<bool> {
+    async fn drop_broken(&self, target: &Target, paths: &str) -> Result<()> {
         let name = self.name();
         self.ui().say(format!(
             "{name}: an earlier copy was interrupted; verifying what it left"
@@ -106,7 +109,7 @@ impl Job<'_> {
                 crate::ui::visible(path)
             ));
         }
-        Ok(!dropped.is_empty())
+        Ok(())
     }
 }
 

@@ -23,7 +23,7 @@ boot_entry() {
 
 failed_units() {
   systemctl list-units --plain --no-legend --full --state=failed,auto-restart |
-    while read -r unit _; do case $unit in spinet-*) ;; *) printf '%s ' "$unit" ;; esac; done
+    while read -r unit _; do case $unit in spinet-guard-* | spinet-rescue-* | spinet-resume*) ;; *) printf '%s ' "$unit" ;; esac; done
 }
 
 # Units that fail now and did not before the attempt.
