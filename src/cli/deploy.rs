@@ -50,11 +50,11 @@ pub struct Deploy {
     /// How many hosts are worked on at once
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..))]
     pub parallel: u16,
-    #[command(flatten)]
-    pub building: Building,
     /// Print every step this would take and do none
     #[arg(long)]
     pub plan: bool,
+    #[command(flatten)]
+    pub building: Building,
 }
 
 #[derive(Debug, Args)]
@@ -85,7 +85,7 @@ pub struct Building {
     /// Remote builders for nix, as for nix itself
     #[arg(long, value_name = "BUILDERS")]
     pub builders: Option<String>,
-    /// Evaluate here, build on this machine, and bring the result here
+    /// Evaluate here, build on HOST, and bring the result here
     #[arg(long, value_name = "[USER@]HOST", conflicts_with = "build_on_host")]
     pub build_host: Option<String>,
     /// Evaluate here and build on each host itself, which takes memory and time there
