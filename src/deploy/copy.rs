@@ -60,8 +60,8 @@ impl Job<'_> {
         let mut tries = 1;
         loop {
             let copied = match &self.run.options.cache {
-                Some(cache) if self.run.pushed.get() => self.fetch(target, toplevel, cache).await,
-                _ => self.send(target, toplevel).await,
+                Some(cache) => self.fetch(target, toplevel, cache).await,
+                None => self.send(target, toplevel).await,
             };
             match copied {
                 Ok(()) => return Ok(()),

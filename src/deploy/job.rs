@@ -129,12 +129,18 @@ impl<'a> Job<'a> {
     pub async fn run(
         &self,
         reached: Option<Result<Reached>>,
-        built: Option<Result<PathBuf>>,
+        built: impl Future<Output = Option<Result<PathBuf>>>,
     ) -> Outcome {
-        let reached = match reached {
-            Some(reached) => reached,
-            None => self.reach().await,
+        let reach = async {
+            match reached {
+                Some(reached) => reached,
+                None => self.reach().await,
+            }
         };
+        let (reached, built) = tokio::join!(reach, built);
+        if let Some(Err(error)) = built {
+            return Outcome::Failed(error);
+        }
         let update = async {
             let mut reached = reached?;
             if reached.at.elapsed() > STALE {
@@ -178,6 +184,10 @@ impl<'a> Job<'a> {
                 self.ui().say(format!("{name}: building there"));
                 let (options, to) = (target.shared_options(), target.destination());
                 let nix = &self.run.nix;
+                let to = match self.guard(&target.host.user).root {
+                    Root::Sudo => format!("{to}?remote-program=sudo%20-n%20nix-daemon"),
+                    Root::Already | Root::Password(_) => to,
+                };
                 let show = |line: &str| self.ui().build_line(line);
                 let path = nix.build_on(name, &to, &options, show).await?;
                 self.ui().progress_done();

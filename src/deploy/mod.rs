@@ -16,19 +16,20 @@ mod preflight;
 mod report;
 mod room;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
+use tokio::sync::{oneshot, watch};
 
 use crate::cli;
 use crate::error::{Exit, Failure};
 use crate::fleet::{Choice, Flake, Fleet, Host};
 use crate::host::known_hosts::KnownHosts;
 use crate::nix::Nix;
-use crate::parallel::{at_most, join_all};
+use crate::parallel::at_most;
 use crate::ui::Ui;
 
 use job::{Job, Reached};
@@ -41,8 +42,6 @@ struct Run<'a> {
     nix: Nix,
     options: Options,
     ui: &'a Ui,
-    /// The cache has the closures.
-    pushed: Cell<bool>,
     /// The hosts whose activation is not decided.
     undecided: RefCell<BTreeSet<String>>,
 }
@@ -63,7 +62,6 @@ pub async fn run(args: &cli::Deploy, global: &cli::Global, ui: &Ui) -> Result<()
         flake: &flake,
         options,
         ui,
-        pushed: Cell::default(),
         undecided: RefCell::default(),
     };
     let outcomes = if args.confirm || args.undo {
@@ -90,7 +88,6 @@ pub async fn one(
         flake,
         options: Options::first(address, wait),
         ui,
-        pushed: Cell::default(),
         undecided: RefCell::default(),
     };
     report::finish(&run.deploy(std::slice::from_ref(&host.name)).await?, ui)
@@ -169,76 +166,86 @@ impl<'a> Run<'a> {
 
     async fn deploy(&self, words: &[String]) -> Result<Vec<(String, Outcome)>> {
         self.ui.if_stopped("No host was changed.", Exit::Failed);
-        // the build of hosts that are named plainly need not wait for what the flake says about them
-        let (tell, told) = tokio::sync::oneshot::channel();
-        let mut tell = Some(tell);
-        if plain(words)
-            && let Some(tell) = tell.take()
-        {
-            let _ = tell.send(words.to_vec());
-        }
+        let (rows_known, rows) = oneshot::channel();
+        let results = Results::default();
         let building = async {
-            let names = told.await.unwrap_or_default();
-            let builds_here = matches!(self.options.source, Source::Here | Source::BuildHost(_));
-            if !builds_here || names.is_empty() {
-                return Ok(names.iter().map(|_| None).collect());
-            }
-            let source = &self.options.source;
-            let built = build::build(&self.nix, &names, source, self.ui).await;
-            Ok::<Vec<Option<Result<PathBuf>>>, anyhow::Error>(built.into_iter().map(Some).collect())
+            let built = self.build(words, rows).await?;
+            results.put(built);
+            anyhow::Ok(())
         };
-        let reaching = async {
+        let working = async {
             let jobs = self.jobs(words).await?;
-            if let Some(tell) = tell.take() {
-                let _ = tell.send(jobs.iter().map(|job| job.name().to_owned()).collect());
+            let rows = jobs.iter().map(|job| job.host.clone()).collect();
+            let _ = rows_known.send(rows);
+            let mut reached: Vec<_> = jobs.iter().map(|_| None).collect();
+            if self.options.diff {
+                reached = self.confirm_difference(&jobs, &results).await?;
             }
-            let count = jobs.len().min(self.options.parallel);
-            let reached = join_all(jobs[..count].iter().map(Job::reach)).await;
-            Ok((jobs, reached))
-        };
-        let (mut built, (jobs, reached)) = tokio::try_join!(building, reaching)?;
-        self.explain(&jobs, &mut built).await;
-        let reached = reached
-            .into_iter()
-            .map(Some)
-            .chain(std::iter::repeat_with(|| None));
-        let mut shares: Vec<_> = jobs.iter().zip(reached).zip(built).collect();
-        if self.options.diff {
-            shares = self.confirm_difference(shares).await?;
-        }
-        if let Some(cache) = &self.options.cache {
-            let built = shares
+            let work = jobs
                 .iter()
-                .filter_map(|(_, built)| built.as_ref()?.as_ref().ok());
-            copy::push(&self.nix, built, cache, self.ui).await?;
-            self.pushed.set(true);
+                .zip(reached)
+                .enumerate()
+                .map(|(index, (job, reached))| {
+                    let built = results.of(index);
+                    async move { (job.name().to_owned(), job.run(reached, built).await) }
+                });
+            Ok(at_most(self.options.parallel, work).await)
+        };
+        let ((), outcomes) = tokio::try_join!(building, working)?;
+        Ok(outcomes)
+    }
+
+    /// Builds the systems of the hosts, none for those that are not built here. Hosts that are named plainly need not wait
+    /// for what the flake says about them.
+    async fn build(
+        &self,
+        words: &[String],
+        rows: oneshot::Receiver<Vec<Host>>,
+    ) -> Result<Vec<Option<Result<PathBuf>>>> {
+        let (mut rows, mut known) = (Some(rows), Vec::new());
+        let names = if plain(words) {
+            words.to_vec()
+        } else {
+            known = wait_for(&mut rows).await;
+            known.iter().map(|host| host.name.clone()).collect()
+        };
+        let source = &self.options.source;
+        if !matches!(source, Source::Here | Source::BuildHost(_)) {
+            return Ok(names.iter().map(|_| None).collect());
         }
-        let work = shares
-            .into_iter()
-            .map(|((job, reached), built)| async move {
-                (job.name().to_owned(), job.run(reached, built).await)
-            });
-        Ok(at_most(self.options.parallel, work).await)
+        let mut built = match build::all(&self.nix, &names, source, self.ui).await {
+            Ok(paths) => paths.into_iter().map(Ok).collect(),
+            Err(error) => {
+                // without them the run ends: a name is unknown
+                known.extend(wait_for(&mut rows).await);
+                build::tell_apart(&self.nix, &names, source, error, self.ui).await
+            }
+        };
+        self.explain(&known, &mut built).await;
+        if let Some(cache) = &self.options.cache {
+            let paths = built.iter().filter_map(|built| built.as_ref().ok());
+            copy::push(&self.nix, paths, cache, self.ui).await?;
+        }
+        Ok(built.into_iter().map(Some).collect())
     }
 
     /// Finds out whether what could not be built failed because this machine cannot build for the host at all, and says
     /// so in the first error.
-    async fn explain(&self, jobs: &[Job<'_>], built: &mut [Option<Result<PathBuf>>]) {
+    async fn explain(&self, hosts: &[Host], built: &mut [Result<PathBuf>]) {
         if self.options.source != Source::Here {
             return;
         }
-        let failed = |built: &Option<Result<PathBuf>>| matches!(built, Some(Err(_)));
-        let systems: Vec<String> = jobs
+        let systems: Vec<String> = hosts
             .iter()
             .zip(&*built)
-            .filter(|(_, built)| failed(built))
-            .map(|(job, _)| job.host.system.clone())
+            .filter(|(_, built)| built.is_err())
+            .map(|(host, _)| host.system.clone())
             .collect();
-        if let Some(first) = built.iter_mut().find(|built| failed(built))
-            && let Some(Err(error)) = first.take()
-        {
-            let explained = self.nix.explain_failed_build(&systems, error).await;
-            *first = Some(Err(explained));
+        if let Some(first) = built.iter_mut().find(|built| built.is_err()) {
+            let nothing = Ok(PathBuf::new());
+            if let Err(error) = std::mem::replace(first, nothing) {
+                *first = Err(self.nix.explain_failed_build(&systems, error).await);
+            }
         }
     }
 
@@ -267,34 +274,75 @@ impl<'a> Run<'a> {
     }
 
     /// Shows what would change on every host, and asks.
-    async fn confirm_difference<'j>(
+    async fn confirm_difference(
         &self,
-        shares: Vec<Share<'j, 'a>>,
-    ) -> Result<Vec<Share<'j, 'a>>> {
+        jobs: &[Job<'_>],
+        results: &Results,
+    ) -> Result<Vec<Option<Result<Reached>>>> {
+        let reached = at_most(self.options.parallel, jobs.iter().map(Job::reach)).await;
+        results.wait().await;
         let mut changes = false;
-        let mut asked = Vec::with_capacity(shares.len());
-        for ((job, reached), built) in shares {
-            let reached = match reached {
-                Some(reached) => reached,
-                None => job.reach().await,
-            };
-            if let (Ok(reached), Some(Ok(toplevel))) = (&reached, &built) {
-                changes |= job.show_difference(reached, toplevel).await?;
+        for (index, (job, reached)) in jobs.iter().zip(&reached).enumerate() {
+            if let (Ok(reached), Some(toplevel)) = (reached, results.path(index)) {
+                changes |= job.show_difference(reached, &toplevel).await?;
             }
-            asked.push(((job, Some(reached)), built));
         }
         if changes && !self.ui.confirm("Deploy this?")? {
             return Err(Failure::new("Not deployed; no host was changed.").into());
         }
-        Ok(asked)
+        Ok(reached.into_iter().map(Some).collect())
     }
 }
 
-/// A host, what it said if it was asked already, and what was built for it.
-type Share<'j, 'a> = (
-    (&'j Job<'a>, Option<Result<Reached>>),
-    Option<Result<PathBuf>>,
-);
+/// What was built for each host, once it is.
+struct Results {
+    built: RefCell<Vec<Option<Result<PathBuf>>>>,
+    ready: watch::Sender<bool>,
+}
+
+impl Default for Results {
+    fn default() -> Self {
+        Self {
+            built: RefCell::default(),
+            ready: watch::channel(false).0,
+        }
+    }
+}
+
+impl Results {
+    fn put(&self, built: Vec<Option<Result<PathBuf>>>) {
+        self.built.replace(built);
+        self.ready.send_replace(true);
+    }
+
+    async fn wait(&self) {
+        // it lives as long as this does
+        let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
+    }
+
+    fn path(&self, index: usize) -> Option<PathBuf> {
+        let built = self.built.borrow();
+        built.get(index)?.as_ref()?.as_ref().ok().cloned()
+    }
+
+    /// The result of one host, handed out once.
+    async fn of(&self, index: usize) -> Option<Result<PathBuf>> {
+        self.wait().await;
+        let mut built = self.built.borrow_mut();
+        built.get_mut(index)?.take()
+    }
+}
+
+/// The hosts, once the flake has told them; for ever if it cannot, because the run ends with the reason then.
+async fn wait_for(rows: &mut Option<oneshot::Receiver<Vec<Host>>>) -> Vec<Host> {
+    match rows.take() {
+        Some(rows) => match rows.await {
+            Ok(hosts) => hosts,
+            Err(_) => std::future::pending().await,
+        },
+        None => Vec::new(),
+    }
+}
 
 /// Every word is a host's name and no pattern or tag, none twice: they can be built before anybody knows them.
 fn plain(words: &[String]) -> bool {

@@ -129,8 +129,8 @@ comm -23 "$dir/all" "$dir/invalid" | comm -23 - "$dir/used" >"$dir/new"
 while read -r path; do
   nix-store --verify-path "$path" >/dev/null 2>&1 || echo "$path"
 done <"$dir/new" >"$dir/bad"
-[ -s "$dir/bad" ] || exit 0
 rm -f /nix/var/nix/gcroots/spinet/*-new
+[ -s "$dir/bad" ] || exit 0
 xargs nix-store --query --referrers-closure <"$dir/bad" | sort -u >"$dir/drop"
 xargs nix-store --delete --ignore-liveness <"$dir/drop" >&2
 cat "$dir/bad"
