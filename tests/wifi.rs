@@ -130,7 +130,10 @@ fn spinet_reads_what_iwds_own_parser_reads() {
         }
         assert!(shown.status.success(), "{text:?}: {}", said(&shown));
         let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
-        assert_eq!(shown["secrets"]["passphrase"], iwd["passphrase"], "{text:?}");
+        assert_eq!(
+            shown["secrets"]["passphrase"], iwd["passphrase"],
+            "{text:?}"
+        );
     }
 }
 
