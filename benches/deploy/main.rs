@@ -41,6 +41,8 @@ pub struct Options {
     rounds: usize,
     /// Of the part `fleet`.
     hosts: usize,
+    /// How many open files spinet may have in the part `many`.
+    files: u64,
     only: Option<String>,
 }
 
@@ -102,6 +104,8 @@ fn options() -> Options {
     let mut options = Options {
         rounds: 5,
         hosts: 20,
+        // what a session has unless somebody raised the limit
+        files: 1024,
         only: None,
     };
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
@@ -110,8 +114,9 @@ fn options() -> Options {
         match arg.as_str() {
             "--rounds" => options.rounds = value.parse().expect("a number of rounds"),
             "--hosts" => options.hosts = value.parse().expect("a number of hosts"),
+            "--files" => options.files = value.parse().expect("a number of files"),
             "--only" if PARTS.contains(&value.as_str()) => options.only = Some(value),
-            _ => panic!("{arg} {value} is not known: --rounds, --hosts, --only {PARTS:?}"),
+            _ => panic!("{arg} {value} is not known: --rounds, --hosts, --files, --only {PARTS:?}"),
         }
     }
     options

@@ -17,8 +17,6 @@ use crate::{Options, is_on_path};
 const SIZES: [usize; 3] = [250, 500, 1000];
 /// Store paths in each closure; a small NixOS has about as many.
 const CLOSURE: usize = 1000;
-/// Open files a user's session may have unless somebody raised the limit.
-const FILES: &str = "1024";
 const KEY: &str = include_str!("../../tests/keys/bach.pub");
 
 /// What one run took.
@@ -36,7 +34,10 @@ struct Use {
 }
 
 pub fn run(options: &Options) {
-    println!("\n## many: simulated hosts, stubs for ssh and nix, {FILES} open files allowed\n");
+    println!(
+        "\n## many: simulated hosts, stubs for ssh and nix, {} open files allowed\n",
+        options.files
+    );
     if !is_on_path("git") {
         println!("skipped: no git");
         return;
@@ -50,7 +51,7 @@ pub fn run(options: &Options) {
         let mut uses = SIZES.map(|_| Vec::new());
         for _ in 0..options.rounds {
             for (fleet, uses) in fleets.iter().zip(&mut uses) {
-                uses.push(fleet.deploy(changed));
+                uses.push(fleet.deploy(changed, options.files));
             }
         }
         let rows: Vec<Use> = uses.iter().map(|uses| middle(uses)).collect();
@@ -152,7 +153,7 @@ impl Fleet {
         self.dir.path().join(name)
     }
 
-    fn deploy(&self, changed: bool) -> Use {
+    fn deploy(&self, changed: bool, files: u64) -> Use {
         for calls in ["calls-ssh", "calls-nix"] {
             let _ = fs::remove_file(self.path(calls));
         }
@@ -162,7 +163,7 @@ impl Fleet {
         let path = std::env::var("PATH").unwrap_or_default();
         let said = self.path("said");
         let mut spinet = Command::new("sh");
-        let limit = format!("ulimit -Sn {FILES}; exec \"$@\"");
+        let limit = format!("ulimit -Sn {files} && exec \"$@\"");
         spinet.args(["-c", &limit, "sh", env!("CARGO_BIN_EXE_spinet"), "deploy"]);
         spinet
             .current_dir(self.path("flake"))
@@ -184,11 +185,22 @@ impl Fleet {
         let word = if changed { ": deployed" } else { ": unchanged" };
         let done = said.lines().filter(|line| line.ends_with(word)).count();
         if done != self.size {
-            let last = said.lines().rfind(|line| !line.trim().is_empty());
-            used.failed = Some(format!("{done} of {}; {}", self.size, last.unwrap_or("")));
+            used.failed = Some(format!("{done} of {} done; {}", self.size, reason(&said)));
         }
         used
     }
+}
+
+/// What spinet says of the first host that failed, or in the end.
+fn reason(said: &str) -> String {
+    let mut lines = said.lines().map(str::trim);
+    let host = lines.find(|line| line.ends_with(": failed"));
+    let reason: Vec<&str> = if host.is_some() {
+        lines.take(2).collect()
+    } else {
+        said.lines().last().into_iter().collect()
+    };
+    reason.join(" ").chars().take(200).collect()
 }
 
 /// What a deploy looks for in a built system.
