@@ -23,12 +23,15 @@ const KEY: &str = include_str!("../../tests/keys/bach.pub");
 #[derive(Default, Clone)]
 struct Use {
     seconds: f64,
+    /// Processor time of spinet alone, without what it starts.
+    cpu: f64,
     /// Most resident memory, in kB.
     memory: u64,
     threads: u64,
     children: usize,
     files: usize,
     ssh: u64,
+    nix: u64,
     /// spinet's last words where it failed.
     failed: Option<String>,
 }
@@ -43,7 +46,7 @@ pub fn run(options: &Options) {
         return;
     }
     println!(
-        "| | hosts | s | ms per host | peak MB | threads | ssh at once | open files | ssh calls per host |\n|---|---|---|---|---|---|---|---|---|"
+        "| | hosts | s | CPU ms of spinet per host | peak MB | threads | processes at once | open files | ssh per host | nix |\n|---|---|---|---|---|---|---|---|---|---|"
     );
     let mut ends = Vec::new();
     for (title, changed) in [("nothing changed", false), ("changed", true)] {
@@ -66,10 +69,11 @@ pub fn run(options: &Options) {
             (rows.as_slice(), rows.iter().find_map(|r| r.failed.as_ref()))
         {
             println!(
-                "{title}: {:.0} MB at most (goal 200); a host of {} takes {:.2} x the time of one of {} (goal 1)",
+                "{title}: {:.0} MB at most (goal 200); one of {} hosts takes {:.2} x the time and {:.2} x the CPU of one of {} (goal 1)",
                 last.memory as f64 / 1000.0,
                 SIZES[2],
                 last.seconds / SIZES[2] as f64 * SIZES[0] as f64 / first.seconds,
+                last.cpu / SIZES[2] as f64 * SIZES[0] as f64 / first.cpu,
                 SIZES[0]
             );
         }
@@ -78,17 +82,18 @@ pub fn run(options: &Options) {
 
 fn print(title: &str, size: usize, row: &Use) {
     println!(
-        "| {title} | {size} | {:.2} | {:.2} | {:.0} | {} | {} | {} | {:.1} |",
+        "| {title} | {size} | {:.2} | {:.2} | {:.0} | {} | {} | {} | {:.1} | {} |",
         row.seconds,
-        row.seconds * 1000.0 / size as f64,
+        row.cpu * 1000.0 / size as f64,
         row.memory as f64 / 1000.0,
         row.threads,
         row.children,
         row.files,
-        row.ssh as f64 / size as f64
+        row.ssh as f64 / size as f64,
+        row.nix
     );
     if let Some(why) = &row.failed {
-        println!("| | | failed: {why} | | | | | | |");
+        println!("| | | failed: {why} | | | | | | | |");
     }
 }
 
@@ -96,14 +101,17 @@ fn print(title: &str, size: usize, row: &Use) {
 fn middle(uses: &[Use]) -> Use {
     let mut all = uses.iter().fold(Use::default(), |most, one| Use {
         seconds: 0.0,
+        cpu: 0.0,
         memory: most.memory.max(one.memory),
         threads: most.threads.max(one.threads),
         children: most.children.max(one.children),
         files: most.files.max(one.files),
         ssh: most.ssh.max(one.ssh),
+        nix: most.nix.max(one.nix),
         failed: most.failed.or_else(|| one.failed.clone()),
     });
     all.seconds = median(uses.iter().map(|one| one.seconds));
+    all.cpu = median(uses.iter().map(|one| one.cpu));
     all
 }
 
@@ -180,7 +188,8 @@ impl Fleet {
         let start = Instant::now();
         let mut used = watch(spinet.spawn().unwrap());
         used.seconds = start.elapsed().as_secs_f64();
-        used.ssh = fs::metadata(self.path("calls-ssh")).map_or(0, |file| file.len());
+        let calls = |file| fs::metadata(self.path(file)).map_or(0, |file| file.len());
+        (used.ssh, used.nix) = (calls("calls-ssh"), calls("calls-nix"));
         let said = fs::read_to_string(said).unwrap();
         let word = if changed { ": deployed" } else { ": unchanged" };
         let done = said.lines().filter(|line| line.ends_with(word)).count();
@@ -227,6 +236,12 @@ fn watch(mut child: Child) -> Use {
         };
         most.memory = most.memory.max(number("VmHWM:"));
         most.threads = most.threads.max(number("Threads:"));
+        let stat = fs::read_to_string(proc.join("stat")).unwrap_or_default();
+        let ticks = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let ticks = ticks.split_whitespace().skip(11).take(2);
+        // hundredths of a second, whatever the kernel counts in
+        let cpu: f64 = ticks.map(|t| t.parse().unwrap_or(0.0) / 100.0).sum();
+        most.cpu = most.cpu.max(cpu);
         let children = proc.join(format!("task/{}/children", child.id()));
         let children = fs::read_to_string(children).unwrap_or_default();
         most.children = most.children.max(children.split_whitespace().count());

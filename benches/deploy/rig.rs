@@ -192,12 +192,20 @@ impl Rig {
     fn settle(&self, host: &Host) {
         let end = Instant::now() + Duration::from_secs(120);
         let ask = format!(
-            "ssh {} root@{} systemctl is-system-running --wait || true",
+            "ssh {} root@{} 'systemctl is-system-running --wait; systemctl --failed --no-legend' 2>&1 || true",
             host.options(),
             host.ip
         );
-        while !text(&succeeds(&mut self.bash(&ask, &[]))).contains("running") {
-            assert!(Instant::now() < end, "{} did not come up", host.name);
+        loop {
+            let said = text(&succeeds(&mut self.bash(&ask, &[])));
+            if said.lines().next() == Some("running") {
+                return;
+            }
+            assert!(
+                Instant::now() < end,
+                "{} did not come up: {said}",
+                host.name
+            );
             std::thread::sleep(Duration::from_millis(300));
         }
     }
