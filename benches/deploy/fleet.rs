@@ -30,7 +30,10 @@ pub fn run(rig: &Rig, options: &Options) {
             if who == "spinet" { " (goal 2)" } else { "" }
         );
     }
-    println!("The hosts' own work shares this machine's cores.");
+    println!(
+        "The hosts' own work shares this machine's cores: no real fleet's does. What counts is spinet beside `by hand, {number} at once`: {:.2} x",
+        beyond(4, 3) / beyond(5, 3)
+    );
 }
 
 fn build(rig: &Rig, hosts: &[Host]) -> Command {

@@ -4,6 +4,7 @@
 //! - `unchanged`: nothing to do, beside one `nix build` and one `ssh` at once, and beside what nixos-rebuild-ng runs;
 //! - `changed`: a new configuration, beside build, copy and two switch runs by hand;
 //! - `fleet`: 20 hosts, each with a new configuration, beside one;
+//! - `trace`: the processes of both kinds of deploy, and when each ran (with strace);
 //! - `many`: 250 to 1,000 hosts whose `ssh` and `nix` are stubs, with spinet's own memory.
 //!
 //! `-- --only many --rounds 3 --hosts 10` is a quick look. Needs root and what tests/setup installs, `many` git alone. Real:
@@ -26,6 +27,7 @@ mod measure;
 mod rig;
 mod stub;
 mod table;
+mod trace;
 mod unchanged;
 
 use std::process::{Command, exit};
@@ -35,7 +37,7 @@ use rig::Rig;
 
 /// Set inside the mount namespace.
 const INSIDE: &str = "SPINET_BENCH_DEPLOY";
-const PARTS: [&str; 4] = ["unchanged", "changed", "fleet", "many"];
+const PARTS: [&str; 5] = ["unchanged", "changed", "fleet", "trace", "many"];
 
 pub struct Options {
     rounds: usize,
@@ -61,7 +63,7 @@ fn main() {
         options.rounds,
         std::thread::available_parallelism().map_or(1, usize::from)
     );
-    if PARTS[..3].iter().any(|part| wanted(part)) {
+    if PARTS[..4].iter().any(|part| wanted(part)) {
         on_standins(&options, wanted);
     }
     if wanted("many") {
@@ -81,6 +83,9 @@ fn on_standins(options: &Options, wanted: impl Fn(&str) -> bool) {
     if wanted("fleet") {
         fleet::run(&rig, options);
     }
+    if wanted("trace") {
+        trace::run(&rig, options);
+    }
 }
 
 /// Starts this program again where its mounts, a /nix of its own among them, are nobody else's.
@@ -91,13 +96,11 @@ fn enter_namespace() -> ! {
         .args(std::env::args_os().skip(1))
         .env(INSIDE, "1")
         .status();
-    match status {
-        Ok(status) => exit(status.code().unwrap_or(1)),
-        Err(_) => {
-            println!("skipped: no unshare");
-            exit(0)
-        }
+    if let Ok(status) = status {
+        exit(status.code().unwrap_or(1));
     }
+    println!("skipped: no unshare");
+    exit(0)
 }
 
 fn options() -> Options {

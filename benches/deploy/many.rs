@@ -150,10 +150,10 @@ impl Fleet {
         fs::write(fleet.path("flake/hosts/known_hosts"), pins).unwrap();
         let output = json!({ "hosts": rows, "rules": "secrets/secrets.nix", "knownHosts": "hosts/known_hosts" });
         fs::write(fleet.path("fleet.json"), output.to_string()).unwrap();
-        let closure: String = (0..CLOSURE)
+        let closure: Vec<String> = (0..CLOSURE)
             .map(|n| format!("/nix/store/{n:032}-package-{n}-1.2.3\t{}\n", n * 1000))
             .collect();
-        fs::write(fleet.path("closure"), closure).unwrap();
+        fs::write(fleet.path("closure"), closure.concat()).unwrap();
         fleet
     }
 

@@ -143,6 +143,19 @@ impl Rig {
         }
     }
 
+    /// Seconds of processor time that the hosts have taken since they were switched on.
+    pub fn work(&self) -> f64 {
+        let groups = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(Path::new);
+        let base = groups.into_iter().find(|group| group.is_dir()).unwrap();
+        let of = |host: &Host| {
+            let file = base.join(format!("spinet-{}/cpu.stat", host.pi));
+            let stat = fs::read_to_string(file).unwrap();
+            let micros = stat.lines().find_map(|l| l.strip_prefix("usage_usec "));
+            micros.unwrap().parse::<f64>().unwrap() / 1e6
+        };
+        self.hosts.iter().map(of).sum()
+    }
+
     /// Gives every host a configuration that none had before.
     pub fn change(&self) {
         let text = self.flake().join("hosts/text");

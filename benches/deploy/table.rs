@@ -10,6 +10,8 @@ pub struct Way {
     pub command: Command,
     pub counts: Option<Counts>,
     pub costs: Vec<Cost>,
+    /// Processor time that the hosts took meanwhile.
+    hosts: Vec<f64>,
 }
 
 impl Way {
@@ -19,6 +21,7 @@ impl Way {
             command,
             counts: None,
             costs: Vec::new(),
+            hosts: Vec::new(),
         }
     }
 
@@ -33,9 +36,11 @@ pub fn race(rig: &Rig, ways: &mut [Way], rounds: usize, before_each: impl Fn()) 
     for round in 0..=rounds {
         for way in &mut *ways {
             before_each();
+            let idle = rig.work();
             let cost = cost(&way.command, &rig.path("cost"), None);
             if round > 0 {
                 way.costs.push(cost);
+                way.hosts.push(rig.work() - idle);
             }
         }
     }
@@ -57,11 +62,12 @@ pub fn print(ways: &[Way], floor: usize) {
             format!("{} | {} |", counts.nix, counts.logins)
         });
         println!(
-            "| {} | {:.3} | {:.2} | {:.3} | {counts}",
+            "| {} | {:.3} | {:.2} | {:.3} | {:.3} | {counts}",
             way.name,
             way.wall(),
             way.wall() / ways[floor].wall(),
             median(way.costs.iter().map(|cost| cost.cpu)),
+            median(way.hosts.iter().copied())
         );
     }
     println!();
