@@ -80,7 +80,7 @@ fn on_standins(options: &Options, wanted: impl Fn(&str) -> bool) {
     if wanted("changed") {
         changed::run(&rig, options);
     }
-    if wanted("fleet") {
+    if wanted("fleet") && rig.hosts().len() > 1 {
         fleet::run(&rig, options);
     }
     if wanted("trace") {
