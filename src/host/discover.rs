@@ -1,7 +1,7 @@
 //! Where a host could be: multicast DNS (RFC 6762) heard by spinet itself, beside whatever the system resolves.
 //! What is heard are candidates only; the host key decides.
 
-use std::net::{SocketAddr, SocketAddrV6, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, ToSocketAddrs, UdpSocket};
 use std::time::Duration;
 
 use mdns_sd::{HostnameResolutionEvent, ScopedIp, ServiceDaemon};
@@ -52,7 +52,13 @@ impl Listener {
             }
         }
         if let Some(name) = names.first() {
-            ask_system(name.clone(), port, tell.clone());
+            match name.parse::<IpAddr>() {
+                Ok(ip) => {
+                    let address = SocketAddr::new(ip, port);
+                    asking.push(tokio::spawn(repeat(name.clone(), address, tell.clone())));
+                }
+                Err(_) => ask_system(name.clone(), port, tell.clone()),
+            }
         }
         Self {
             heard,
@@ -116,6 +122,15 @@ async fn ask_multicast(mdns: ServiceDaemon, name: String, port: u16, tell: Unbou
         let next = Instant::now() + AGAIN;
         let _ = tokio::time::timeout_at(next, listen).await;
         tokio::time::sleep_until(next).await;
+    }
+}
+
+/// An address is its own answer.
+async fn repeat(name: String, address: SocketAddr, tell: UnboundedSender<Heard>) {
+    loop {
+        let name = name.clone();
+        let _ = tell.send(Heard { name, address });
+        tokio::time::sleep(AGAIN).await;
     }
 }
 

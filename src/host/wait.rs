@@ -181,7 +181,13 @@ impl Search<'_> {
                     let known = fresh.borrow_mut().insert(heard.address, Instant::now());
                     if known.is_none() {
                         ui.detail(format!("{} is at {}", visible(&heard.name), heard.address));
-                        tries.push(self.attempts(heard.address, fresh, seen, ui, attempt));
+                        // of two addresses of one machine, one login is enough
+                        let others = u32::from(fresh.borrow().len() > 1);
+                        let attempts = self.attempts(heard.address, fresh, seen, ui, attempt);
+                        tries.push(async move {
+                            tokio::time::sleep(HEAD_START * others).await;
+                            attempts.await
+                        });
                     }
                 }
                 result = tries.next() => {
