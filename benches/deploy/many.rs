@@ -191,8 +191,12 @@ impl Fleet {
         let calls = |file| fs::metadata(self.path(file)).map_or(0, |file| file.len());
         (used.ssh, used.nix) = (calls("calls-ssh"), calls("calls-nix"));
         let said = fs::read_to_string(said).unwrap();
-        let word = if changed { ": deployed" } else { ": unchanged" };
-        let done = said.lines().filter(|line| line.ends_with(word)).count();
+        let word = if changed { "deployed" } else { "unchanged" };
+        let row = |line: &str| {
+            line.split_whitespace()
+                .eq([line.split(' ').next().unwrap_or_default(), word])
+        };
+        let done = said.lines().filter(|line| row(line)).count();
         if done != self.size {
             used.failed = Some(format!("{done} of {} done; {}", self.size, reason(&said)));
         }

@@ -69,7 +69,7 @@ fn nix(dir: &Path, args: &[String]) -> String {
     serde_json::Value::from(rows).to_string()
 }
 
-/// One answer for every question: the keys of the guard's status, of the facts, and the end of the health checks.
+/// What the guard says; most questions get its status and the end of the health checks.
 fn ssh(dir: &Path, args: &[String]) -> String {
     let host = args
         .iter()
@@ -78,7 +78,17 @@ fn ssh(dir: &Path, args: &[String]) -> String {
     if args.iter().any(|arg| arg == "-O") {
         return String::new();
     }
-    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    let mut input = String::new();
+    let _ = std::io::stdin().read_to_string(&mut input);
+    let command = args.join(" ");
+    if command.contains("--check-validity") {
+        // it has none of it
+        return input;
+    }
+    if let Some(id) = word_after(&command, "follow") {
+        eprintln!("spinet-waiting {id}");
+        return String::new();
+    }
     let attempt = attempt(&dir.join("attempts").join(host), args);
     let new = toplevel(dir, host).display().to_string();
     let old = if std::env::var_os(CHANGED).is_some() {
@@ -98,26 +108,27 @@ fn ssh(dir: &Path, args: &[String]) -> String {
         ("id", id),
         ("boot", "b"),
         ("phase", phase),
+        ("mode", "switch"),
         ("new", &new),
+        ("runs", &new),
         ("old", &old),
         ("deadline", "220"),
         ("reason", ""),
         ("switch_exit", "0"),
-        ("started", id),
         ("guard", guard),
         ("now", "100"),
         ("boot_now", "b"),
         ("current", current),
-        ("profile", permanent),
         ("profile_now", permanent),
         ("entry_now", permanent),
         ("booted", &old),
-        ("confirmed", permanent),
+        ("permanent", permanent),
         ("previous", ""),
+        ("leftover", "0"),
         ("failed_now", ""),
         ("newly_failed", ""),
         ("machine", "aarch64"),
-        ("free", "20000000"),
+        ("free_kib", "20000000"),
         ("end", "status"),
     ] {
         writeln!(said, "{key}={value}").unwrap();
@@ -128,15 +139,20 @@ fn ssh(dir: &Path, args: &[String]) -> String {
 /// `ID PHASE` of the host's last attempt, after what this call decides about it; empty when there was none.
 fn attempt(file: &Path, args: &[String]) -> String {
     let command = args.join(" ");
-    let mut words = command.split([' ', '\'', '"']).filter(|w| !w.is_empty());
-    let mut decision = None;
-    while let Some(word) = words.next() {
-        if let Some((_, phase)) = DECISIONS.iter().find(|(verb, _)| *verb == word) {
-            decision = words.next().map(|id| format!("{id} {phase}"));
-        }
-    }
+    let decision = DECISIONS.iter().find_map(|(verb, phase)| {
+        let id = word_after(&command, verb)?;
+        Some(format!("{id} {phase}"))
+    });
     if let Some(decision) = &decision {
         fs::write(file, decision).unwrap();
     }
     decision.unwrap_or_else(|| fs::read_to_string(file).unwrap_or_default())
+}
+
+fn word_after<'c>(command: &'c str, verb: &str) -> Option<&'c str> {
+    let mut words = command
+        .split([' ', '\'', '"'])
+        .filter(|word| !word.is_empty());
+    words.find(|word| *word == verb)?;
+    words.next()
 }

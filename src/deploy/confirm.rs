@@ -82,12 +82,14 @@ impl Job<'_> {
         };
         let end = Instant::now() + attempt.deadline + GRACE;
         watch.ended = self.follow(&first, attempt).await;
-        drop(first);
+        first.close().await;
         while Instant::now() < end {
-            if let Some((target, status)) = self.ask(&mut watch).await
-                && let Some(outcome) = self.step(&mut watch, &target, status).await?
-            {
-                return Ok(outcome);
+            if let Some((target, status)) = self.ask(&mut watch).await {
+                let outcome = self.step(&mut watch, &target, status).await;
+                target.close().await;
+                if let Some(outcome) = outcome? {
+                    return Ok(outcome);
+                }
             }
             tokio::time::sleep(PAUSE).await;
         }

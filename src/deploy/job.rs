@@ -251,6 +251,7 @@ impl<'a> Job<'a> {
         let mode = self.run.options.mode;
         self.check(&status, &build.manifest)?;
         if mode.is_done(&status, &build.toplevel, &build.runs) {
+            target.close().await;
             return Ok(Outcome::Unchanged(mode));
         }
         self.check_pending(&status)?;

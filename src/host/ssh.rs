@@ -25,6 +25,7 @@ pub struct Target {
     pub address: Option<SocketAddr>,
     /// Holds the pin and the control socket. Its path has no spaces: nix splits `NIX_SSHOPTS` at them.
     dir: TempDir,
+    closed: bool,
 }
 
 /// How an attempt to log in under the pinned key went.
@@ -58,6 +59,7 @@ impl Target {
             host: host.clone(),
             address,
             dir,
+            closed: false,
         })
     }
 
@@ -148,6 +150,24 @@ impl Target {
         }
     }
 
+    /// Ends the connection without holding up what else runs; dropping it does so as well, but waits.
+    pub async fn close(mut self) {
+        if let Some(end) = self.end() {
+            let _ = end.timeout(Duration::from_secs(5)).output().await;
+            self.closed = true;
+        }
+    }
+
+    /// What ends the connection, if there is one.
+    fn end(&self) -> Option<Cmd> {
+        let open = !self.closed && self.dir.path().join("c").exists();
+        open.then(|| {
+            Cmd::new("ssh")
+                .args(self.shared_options())
+                .args(["-O", "exit", &self.destination()])
+        })
+    }
+
     fn cmd(&self, remote: &Remote) -> Cmd {
         Cmd::new("ssh")
             .args(self.shared_options())
@@ -161,11 +181,8 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        if self.dir.path().join("c").exists() {
-            Cmd::new("ssh")
-                .args(self.shared_options())
-                .args(["-O", "exit", &self.destination()])
-                .fire();
+        if let Some(end) = self.end() {
+            end.fire();
         }
     }
 }

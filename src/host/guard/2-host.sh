@@ -26,9 +26,9 @@ failed_units() {
     while read -r unit _; do case $unit in spinet-guard-* | spinet-rescue-* | spinet-resume*) ;; *) printf '%s ' "$unit" ;; esac; done
 }
 
-# Units that fail now and did not before the attempt.
-newly_failed() {
-  for unit in $(failed_units); do
+# Units that fail now and did not before the attempt. Takes what fails now, if that is known already.
+newly_failed() { # [UNITS]
+  for unit in ${1-$(failed_units)}; do
     case " $failed_before " in *" $unit "*) ;; *) printf '%s ' "$unit" ;; esac
   done
 }

@@ -24,7 +24,7 @@ activate() {
   switch=$!
   until [ -e "$run/exit-$id" ]; do
     if given_up "The switch did not end in time."; then return 1; fi
-    sleep 0.2
+    sleep 0.1
   done
   read -r switch_exit <"$run/exit-$id"
   failed_after=$(newly_failed)
@@ -53,7 +53,7 @@ wait_for_word() {
   printf '%s\n' "spinet-waiting $id" | systemd-cat -t "spinet-guard-$id" || :
   until given_up "Nobody confirmed in time."; do
     if [ -e "$run/confirmed-$id" ]; then return 0; fi
-    sleep 0.2
+    sleep 0.1
   done
   # one rename wins: this one, or the one that confirms
   if mv "$run/token-$id" "$run/given-up-$id" 2>/dev/null; then return 1; fi

@@ -42,7 +42,7 @@ cmd_start() { # ID NEW SECONDS MODE PEER SPECIALISATION
     if load && [ "$id" = "$1" ]; then echo "started=$1"; return 0; fi
     systemctl --quiet is-active "spinet-guard-$1" || { load && [ "$id" = "$1" ]; } || [ -e "$run/refused-$1" ] ||
       die 1 "The guard ended before it began: see \`journalctl -t spinet-guard-$1\` on the host."
-    sleep 0.1
+    sleep 0.05
   done
   return 5
 }
@@ -56,7 +56,7 @@ await() { # ID WANTED-PHASES
       systemd-run --quiet --collect --wait -p IgnoreOnIsolate=yes -p SyslogIdentifier="spinet-guard-$1" \
         /bin/sh "$0" rescue "$1" || return 1
     fi
-    sleep 0.2
+    sleep 0.1
   done
   [ "$id" = "$1" ] || die 4 "Another attempt ($id) came after $1."
   decided=$phase
@@ -85,12 +85,13 @@ leftover() { find "$roots" -name '*-new' 2>/dev/null | wc -l; }
 free() { df "$1" "$2" | tail -n 1 | { read -r _ _ _ free _ && echo "$free"; } || :; }
 
 cmd_status() {
+  failing=$(failed_units)
   if load; then print_state; fi
   if guard_alive; then echo guard=alive; else echo guard=none; fi
   printf '%s=%s\n' now "$(uptime_now)" boot_now "$(boot_id)" current "$(running)" \
     profile_now "$(profile_path)" entry_now "$(boot_entry)" booted "$(readlink -f /run/booted-system || :)" \
     confirmed "$(cat "$kept/confirmed" 2>/dev/null || :)" permanent "$(cat "$kept/permanent" 2>/dev/null || :)" \
-    previous "$(previous)" failed_now "$(failed_units)" newly_failed "$(newly_failed)" machine "$(uname -m)" \
+    previous "$(previous)" failed_now "$failing" newly_failed "$(newly_failed "$failing")" machine "$(uname -m)" \
     free_kib "$(free -Pk /nix/store)" free_inodes "$(free -Pi /nix/store)" leftover "$(leftover)"
   # only where kernels go to a file system of their own
   [ "$(stat -c %d /boot 2>/dev/null || :)" = "$(stat -c %d /)" ] || printf '%s=%s\n' boot_kib "$(free -Pk /boot)"
@@ -106,7 +107,7 @@ beats() { # ID
   while echo spinet-beat; do
     sleep 1
     if load && [ "$id" = "$1" ] && { [ "$phase" = waiting ] || is_final "$phase"; }; then late=$((late + 1)); fi
-    if [ "$late" -ge 3 ]; then echo "spinet-waiting $1"; fi
+    if [ "$late" -ge 3 ]; then echo "spinet-waiting $1" || return 0; fi
   done
 }
 
@@ -114,13 +115,18 @@ beats() { # ID
 cmd_follow() { # ID
   pipe=$(mktemp -u "$run/follow.XXXXXX")
   mkfifo -m 600 "$pipe"
-  journalctl --no-pager --quiet --follow --lines=all --output=cat --identifier="spinet-guard-$1" >"$pipe" &
-  reader=$!
-  beats "$1" >"$pipe" &
-  beat=$!
-  exec 8<"$pipe"
+  # open at both ends before it loses its name; whoever writes into it ends when nobody reads any more
+  exec 8<>"$pipe"
+  exec 7>"$pipe"
+  exec 6<"$pipe"
   rm -f "$pipe"
-  while IFS= read -r line <&8; do
+  exec 8<&-
+  journalctl --no-pager --quiet --follow --lines=all --output=cat --identifier="spinet-guard-$1" >&7 6<&- 7>&- &
+  reader=$!
+  beats "$1" >&7 6<&- 7>&- &
+  beat=$!
+  exec 7>&-
+  while IFS= read -r line <&6; do
     printf '%s\n' "$line"
     case $line in "spinet-end $1" | "spinet-waiting $1") break ;; esac
   done

@@ -36,7 +36,7 @@
   mtools = "mcopy mdir mlabel";
   ncurses = "tput clear";
   nix = ''
-    nix nix-build nix-channel nix-collect-garbage nix-copy-closure nix-env nix-hash
+    nix nix-build nix-channel nix-collect-garbage nix-copy-closure nix-daemon nix-env nix-hash
     nix-instantiate nix-shell nix-store
   '';
   nixfmt = "nixfmt";
