@@ -162,3 +162,53 @@ impl Options {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(current: &str, boots: &str, booted: &str) -> Status {
+        Status {
+            current: current.into(),
+            profile: boots.into(),
+            boot_entry: boots.into(),
+            booted: booted.into(),
+            ..Status::default()
+        }
+    }
+
+    #[test]
+    fn done_is_what_the_mode_promises() {
+        let done = |current, boots, booted| {
+            let status = status(current, boots, booted);
+            [Mode::Switch, Mode::Test, Mode::Boot, Mode::Reboot]
+                .map(|mode| mode.is_done(&status, "new", "new"))
+        };
+        assert_eq!(done("new", "new", "new"), [true; 4]);
+        assert_eq!(done("new", "new", "old"), [true, true, true, false]);
+        assert_eq!(done("new", "old", "old"), [false, true, false, false]);
+        assert_eq!(done("old", "new", "old"), [false, false, true, false]);
+        let status = status("new", "new", "new");
+        assert!(!Mode::DryActivate.is_done(&status, "new", "new"));
+    }
+
+    #[test]
+    fn a_specialisation_is_not_the_system_it_belongs_to() {
+        let base = status("new", "new", "new");
+        assert!(!Mode::Switch.is_done(&base, "new", "road"));
+        let road = Status {
+            current: "road".into(),
+            boot_entry: "road".into(),
+            ..base
+        };
+        assert!(Mode::Switch.is_done(&road, "new", "road"));
+        assert!(!Mode::Switch.is_done(&road, "new", "new"));
+    }
+
+    #[test]
+    fn the_guards_words_are_read_back() {
+        for mode in [Mode::Switch, Mode::Test, Mode::Boot, Mode::Reboot] {
+            assert_eq!(Mode::of(mode.word()), mode);
+        }
+    }
+}
