@@ -3,7 +3,7 @@
 use crate::Options;
 use crate::hand::{by_hand, nixos_rebuild, peers};
 use crate::rig::Rig;
-use crate::table::{Way, count, print, race};
+use crate::table::{Way, count, pause, print, race};
 
 pub fn run(rig: &Rig, options: &Options) {
     println!("\n## changed: one host, a new file in /etc each time\n");
@@ -24,7 +24,10 @@ pub fn run(rig: &Rig, options: &Options) {
         Way::new("nixos-rebuild-ng's commands", nixos_rebuild(rig, host)),
     ];
     ways.extend(peers(rig, host));
-    let change = || rig.change();
+    let change = || {
+        rig.change();
+        pause();
+    };
     race(rig, &mut ways, options.rounds, change);
     count(rig, &mut ways, change);
     print(&ways, 0);

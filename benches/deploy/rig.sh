@@ -30,6 +30,7 @@ make_flake() {
   mkdir -p hosts secrets
   echo '{ }' >secrets/secrets.nix
   echo first >hosts/text
+  echo 0 >hosts/additions
   : >hosts/known_hosts
   cat >hosts/pi.nix <<NIX
 { spinet, ... }:
@@ -52,6 +53,12 @@ make_flake() {
     };
   };
   environment.etc."bench".source = ./text;
+  environment.etc."evaluated".text =
+    let
+      add = builtins.foldl' (sum: n: sum + n) 0;
+      numbers = builtins.genList (n: n) (builtins.fromJSON (builtins.readFile ./additions));
+    in
+    toString (add (map (_: add numbers) (builtins.genList (n: n) 1000)));
 }
 NIX
   echo '{ first = { system = "aarch64-linux"; modules = [ ./pi.nix ]; }; }' >hosts/default.nix

@@ -3,6 +3,7 @@
 use crate::measure::{Cost, cost};
 use crate::rig::{Counts, Rig};
 use std::process::Command;
+use std::time::Duration;
 
 /// A way to get something done.
 pub struct Way {
@@ -31,6 +32,12 @@ impl Way {
     }
 }
 
+/// avahi does not repeat an answer within a second (RFC 6762, 6): a command that asks for a name right after another one
+/// waits for that alone.
+pub fn pause() {
+    std::thread::sleep(Duration::from_millis(1500));
+}
+
 /// Every way takes its turn in each round, one that is not counted first.
 pub fn race(rig: &Rig, ways: &mut [Way], rounds: usize, before_each: impl Fn()) {
     for round in 0..=rounds {
@@ -56,7 +63,9 @@ pub fn count(rig: &Rig, ways: &mut [Way], before_each: impl Fn()) {
 
 /// `floor`: the row that the others are told as multiples of.
 pub fn print(ways: &[Way], floor: usize) {
-    println!("| | s | x | CPU s here | nix processes | SSH logins |\n|---|---|---|---|---|---|");
+    println!(
+        "| | s | x | CPU s here | on the hosts | nix processes | SSH logins |\n|---|---|---|---|---|---|---|"
+    );
     for way in ways {
         let counts = way.counts.as_ref().map_or("| |".into(), |counts| {
             format!("{} | {} |", counts.nix, counts.logins)

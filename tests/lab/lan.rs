@@ -169,7 +169,8 @@ impl<'a> Lan<'a> {
     /// A command on spinet's machine: with the lab's home as everybody's, and a store of its own.
     pub fn here(&self, program: &str) -> Command {
         // ssh asks the password database for its home, not the environment
-        let script = r#"mount --bind "$1" /nix && mount --bind "$HOME/.ssh" ~root/.ssh && shift && exec "$@""#;
+        // a store that two programs make at once is made by neither
+        let script = r#"mount --bind "$1" /nix && { [ -e /nix/var/nix/db ] || nix-store --init; } && mount --bind "$HOME/.ssh" ~root/.ssh && shift && exec "$@""#;
         let mut command = Command::new("ip");
         command
             .args(["netns", "exec", &self.name, "unshare", "--mount"])
