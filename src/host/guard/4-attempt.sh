@@ -24,7 +24,7 @@ activate() {
   switch=$!
   until [ -e "$run/exit-$id" ]; do
     if given_up "The switch did not end in time."; then return 1; fi
-    sleep 0.1
+    sleep 0.2
   done
   read -r switch_exit <"$run/exit-$id"
   failed_after=$(newly_failed)
