@@ -64,7 +64,10 @@ in
     environment.etc."spinet/host.json".text = builtins.toJSON hostFile;
 
     # Copies to this host are not signed. The user has sudo anyway.
-    nix.settings.trusted-users = lib.mkIf (cfg.user != "root") [ cfg.user ];
+    nix.settings.trusted-users = lib.mkIf (cfg.user != "root") [
+      "root"
+      cfg.user
+    ];
 
     # After `spinet deploy --reboot` the guard waits here for the confirmation, and takes the host
     # back to its former system when there is none.

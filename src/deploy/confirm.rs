@@ -233,6 +233,9 @@ impl Job<'_> {
             status::Outcome::Undone { .. } if status.current == *runs && mode != Mode::Boot => {
                 Ok(None)
             }
+            status::Outcome::Undone { .. } if !status.is_back() => {
+                Err(self.inconsistent("It was undone.", status))
+            }
             status::Outcome::Undone { reason } => {
                 let reason = watch.reason.clone().unwrap_or_else(|| reason.clone());
                 Ok(Some(Outcome::Undone { reason }))
@@ -332,7 +335,7 @@ impl Job<'_> {
         .into()
     }
 
-    fn inconsistent(&self, why: &str, status: &Status) -> anyhow::Error {
+    pub(super) fn inconsistent(&self, why: &str, status: &Status) -> anyhow::Error {
         Failure::new(format!(
             "{} is in no clear state: {}",
             self.name(),

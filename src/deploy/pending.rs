@@ -63,7 +63,10 @@ impl Job<'_> {
         let output = reached.target.run(&word, Some(DECISION), |_| ()).await?;
         let status = Status::parse(&String::from_utf8_lossy(&output.stdout))?;
         let mode = Mode::of(&last.mode);
-        match status.last.map(|last| last.outcome) {
+        match status.last.as_ref().map(|last| last.outcome.clone()) {
+            Some(status::Outcome::Undone { .. }) if !status.is_back() => {
+                Err(self.inconsistent("It was undone.", &status))
+            }
             Some(status::Outcome::Committed | status::Outcome::Tested) => {
                 Ok(Outcome::Deployed(mode))
             }

@@ -33,6 +33,8 @@ pub struct Last {
     pub mode: String,
     /// The toplevel it was about.
     pub toplevel: String,
+    /// The system to go back to.
+    pub former: String,
 }
 
 impl Last {
@@ -97,6 +99,7 @@ impl Status {
                 outcome: outcome(&get)?,
                 mode: get("mode").into(),
                 toplevel: get("new").into(),
+                former: get("old").into(),
             })
         };
         let units = |key| get(key).split_whitespace().map(str::to_owned).collect();
@@ -127,6 +130,13 @@ impl Status {
     /// Nothing is left to decide.
     pub fn is_settled(&self) -> bool {
         !self.last.as_ref().is_some_and(Last::is_pending)
+    }
+
+    /// The system from before the last attempt runs.
+    pub fn is_back(&self) -> bool {
+        self.last
+            .as_ref()
+            .is_some_and(|last| last.former == self.current)
     }
 
     /// Whether profile and boot entry name `toplevel`; the entry may also be that of what runs of it (a specialisation).
