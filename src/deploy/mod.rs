@@ -12,6 +12,7 @@ mod diff;
 mod job;
 mod options;
 mod pending;
+mod plan;
 mod preflight;
 mod report;
 mod room;
@@ -53,7 +54,7 @@ pub async fn run(args: &cli::Deploy, global: &cli::Global, ui: &Ui) -> Result<()
         let hosts = Fleet::load(&Nix::new(&flake.dir))
             .await?
             .choose(&args.hosts)?;
-        print_plan(&hosts, args);
+        plan::print(&hosts, args);
         return Ok(());
     }
     let options = Options::of(args, ui)?;
@@ -91,49 +92,6 @@ pub async fn one(
         undecided: RefCell::default(),
     };
     report::finish(&run.deploy(std::slice::from_ref(&host.name)).await?, ui)
-}
-
-fn print_plan(hosts: &[Host], args: &cli::Deploy) {
-    let names: Vec<_> = hosts.iter().map(|h| h.name.as_str()).collect();
-    if args.rollback {
-        println!(
-            "1. Read which configuration each of {} had before.",
-            names.join(", ")
-        );
-    } else if args.confirm || args.undo {
-        println!(
-            "1. Read what waits to be decided on {}, and decide it.",
-            names.join(", ")
-        );
-        return;
-    } else {
-        println!(
-            "1. Build with `nix build .#{}`, and read what each host runs meanwhile.",
-            names.join(" .#")
-        );
-    }
-    for host in hosts {
-        let (name, address) = (&host.name, &host.address);
-        println!(
-            "2. {name}: check architecture, secrets and room; copy the closure to {}@{address} unless it runs already.",
-            host.user
-        );
-        if args.dry_activate {
-            println!("3. {name}: show what an activation would do.");
-            continue;
-        }
-        if args.boot {
-            println!("3. {name}: have the guard make it what boots.");
-            continue;
-        }
-        println!("3. {name}: activate it under a guard that undoes it unless confirmed.");
-        let end = if args.test {
-            "and leave it running until the next start"
-        } else {
-            "and have the guard make it permanent"
-        };
-        println!("4. {name}: log in anew under the pinned key, check its health, {end}.");
-    }
 }
 
 impl<'a> Run<'a> {
