@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::job::{Build, Job};
+use super::job::Job;
 use super::options::Mode;
 use super::report::Outcome;
+use super::system::Build;
 use crate::error::Failure;
 use crate::fleet::Host;
 use crate::host::guard::{Attempt, BEAT, is_end, withdrawn};
@@ -29,6 +30,13 @@ const GRACE: Duration = Duration::from_secs(300);
 const SILENCE: Duration = Duration::from_secs(5);
 /// How often nobody may be able to log in as the new configuration's user, while the former user can.
 const SHUT_OUT: u32 = 3;
+
+/// What switch-to-configuration says when it refuses to go to a system in place: changed components that it cannot replace
+/// (`system.switch.inhibitors`), or another stage 2 (exit 100).
+const NEEDS_RESTART: [&str; 2] = [
+    "There are changes to critical components",
+    "won't take effect until you reboot",
+];
 
 /// Who is asked, and what is known so far.
 struct Watch<'w> {
@@ -118,6 +126,9 @@ impl Job<'_> {
             if is_end(line, id) {
                 ended.set(true);
             } else if line != BEAT {
+                if NEEDS_RESTART.iter().any(|words| line.contains(words)) {
+                    self.wants_restart.set(true);
+                }
                 self.show(line);
             }
         });
@@ -237,7 +248,11 @@ impl Job<'_> {
                 Err(self.inconsistent("It was undone.", status))
             }
             status::Outcome::Undone { reason } => {
-                let reason = watch.reason.clone().unwrap_or_else(|| reason.clone());
+                let mut reason = watch.reason.clone().unwrap_or_else(|| reason.clone());
+                if self.wants_restart.get() {
+                    let name = self.name();
+                    reason += &format!(" `spinet deploy {name} --reboot` goes there by a restart.");
+                }
                 Ok(Some(Outcome::Undone { reason }))
             }
             status::Outcome::Committed | status::Outcome::Tested => {

@@ -1,5 +1,6 @@
 //! One host's update up to the start of the activation: reach it, hold the build against it, copy, start.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -9,11 +10,11 @@ use super::Run;
 use super::options::{Mode, Source};
 use super::report::Outcome;
 use super::room::Lacking;
+use super::system::Build;
 use crate::error::Failure;
 use crate::fleet::Host;
 use crate::host::guard::{self, Attempt, Guard};
 use crate::host::health;
-use crate::host::manifest::{self, Manifest};
 use crate::host::root::{Remote, Root};
 use crate::host::ssh::Target;
 use crate::host::status::{self, Status};
@@ -27,6 +28,8 @@ pub struct Job<'a> {
     pub host: Host,
     /// Its pinned key.
     pub key: String,
+    /// The switch said that the new system needs a restart.
+    pub wants_restart: Cell<bool>,
 }
 
 /// A host that was logged in to.
@@ -39,17 +42,14 @@ pub struct Reached {
 /// A build can take hours: what a host said longer ago is asked again.
 const STALE: Duration = Duration::from_secs(60);
 
-/// A system to bring to a host.
-pub struct Build {
-    pub toplevel: String,
-    /// What is activated: the toplevel, or its specialisation.
-    pub runs: String,
-    pub manifest: Manifest,
-}
-
 impl<'a> Job<'a> {
     pub fn new(run: &'a Run<'a>, host: Host, key: String) -> Self {
-        Self { run, host, key }
+        Self {
+            run,
+            host,
+            key,
+            wants_restart: Cell::default(),
+        }
     }
 
     pub fn name(&self) -> &str {
@@ -151,99 +151,6 @@ impl<'a> Job<'a> {
             self.update(reached, system).await
         };
         update.await.unwrap_or_else(Outcome::Failed)
-    }
-
-    /// The system, wherever it comes from, and what it says about itself.
-    async fn system(&self, reached: &Reached, built: Option<Result<PathBuf>>) -> Result<Build> {
-        let target = &reached.target;
-        let there = async |toplevel: &str| {
-            let path = format!("{toplevel}/{}", manifest::PATH);
-            let text = Root::Already.run(&["cat", &path], &[]);
-            let text = self.must(target, &text).await?;
-            Manifest::read(&text).with_context(|| format!("while reading {path} on the host"))
-        };
-        let (toplevel, manifest) = match (&self.run.options.source, built) {
-            (Source::Previous, _) => {
-                let toplevel = self.previous(&reached.status)?;
-                let manifest = there(&toplevel).await.map_err(|e| {
-                    Failure::new(format!(
-                        "{} has no longer what it ran before: {toplevel}.",
-                        self.name()
-                    ))
-                    .hint("It was collected as garbage. Deploy the revision you want from git.")
-                    .source(e)
-                })?;
-                (toplevel, manifest)
-            }
-            (_, Some(built)) => {
-                let path = built?;
-                (path.display().to_string(), Manifest::of(&path)?)
-            }
-            (_, None) => {
-                let name = self.name();
-                self.ui().say(format!("{name}: building there"));
-                let (options, to) = (target.shared_options(), target.destination());
-                let nix = &self.run.nix;
-                let to = match self.guard(&target.host.user).root {
-                    Root::Sudo => format!("{to}?remote-program=sudo%20-n%20nix-daemon"),
-                    Root::Already | Root::Password(_) => to,
-                };
-                let show = |line: &str| self.ui().build_line(line);
-                let path = nix.build_on(name, &to, &options, show).await?;
-                self.ui().progress_done();
-                let toplevel = path.display().to_string();
-                let manifest = there(&toplevel).await?;
-                (toplevel, manifest)
-            }
-        };
-        let runs = self.runs(target, &toplevel).await?;
-        Ok(Build {
-            toplevel,
-            runs,
-            manifest,
-        })
-    }
-
-    fn previous(&self, status: &Status) -> Result<String> {
-        if status.previous.is_empty() {
-            return Err(Failure::new(format!(
-                "Nothing was confirmed on {} before what it has now.",
-                self.name()
-            ))
-            .hint("Deploy the revision you want from git.")
-            .into());
-        }
-        Ok(status.previous.clone())
-    }
-
-    /// What is activated of a toplevel.
-    async fn runs(&self, target: &Target, toplevel: &str) -> Result<String> {
-        let Some(special) = &self.run.options.specialisation else {
-            return Ok(toplevel.to_owned());
-        };
-        let missing = || {
-            Failure::usage(format!(
-                "{} has no specialisation {}.",
-                self.name(),
-                visible(special)
-            ))
-            .hint("They are the names under `specialisation` in its configuration.")
-        };
-        if special.is_empty() || special.contains('/') || special.starts_with('.') {
-            return Err(missing().into());
-        }
-        let link = format!("{toplevel}/specialisation/{special}");
-        if Path::new(toplevel).exists() {
-            let runs = Path::new(&link).canonicalize().map_err(|_| missing())?;
-            return Ok(runs.display().to_string());
-        }
-        let remote = Root::Already.run(&["readlink", "-e", &link], &[]);
-        let output = target.run(&remote, None, |_| ()).await?;
-        let runs = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        if runs.is_empty() {
-            return Err(missing().into());
-        }
-        Ok(runs)
     }
 
     async fn update(&self, reached: Reached, build: Build) -> Result<Outcome> {

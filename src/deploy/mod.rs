@@ -16,6 +16,7 @@ mod plan;
 mod preflight;
 mod report;
 mod room;
+mod system;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
