@@ -234,6 +234,10 @@ impl Job<'_> {
         let Some(last) = &status.last else {
             return Ok(None);
         };
+        if status.current.is_empty() {
+            // it is on its way down
+            return Ok(None);
+        }
         match &last.outcome {
             status::Outcome::Committed | status::Outcome::Tested
                 if mode.is_done(status, toplevel, runs) =>

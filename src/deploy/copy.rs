@@ -130,7 +130,7 @@ impl Job<'_> {
         }
         let hashes = self.run.nix.closure_hashes(toplevel).await?;
         let list = hashes.keys().fold(String::new(), |l, p| l + p + "\n");
-        let remote = Root::Already.run(
+        let remote = root.run(
             &["xargs", "nix-store", "--query", "--hash"],
             list.as_bytes(),
         );

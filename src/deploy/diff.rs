@@ -6,7 +6,6 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::job::{Job, Reached};
-use crate::host::root::Root;
 use crate::ui::{bytes, visible};
 
 /// Smaller changes of size alone are not worth a line.
@@ -39,7 +38,8 @@ impl Job<'_> {
             return Ok(false);
         }
         let new = self.run.nix.closure_sizes(toplevel).await?;
-        let running = Root::Already.run(&["sh", "-c", RUNNING], &[]);
+        let root = self.guard(&reached.target.host.user).root;
+        let running = root.run(&["sh", "-c", RUNNING], &[]);
         let old = self.must(&reached.target, &running).await?;
         let old = old.lines().filter_map(|line| {
             let (path, size) = line.split_once(' ')?;

@@ -119,7 +119,10 @@ impl<'a> Job<'a> {
             visible(stderr.trim())
         ));
         let user = &target.host.user;
-        if let Some(remedy) = self.guard(user).root.remedy(user) {
+        let of_sudo = |line: &str| line.starts_with("sudo:") && !line.contains("unable to resolve");
+        if let Some(remedy) = self.guard(user).root.remedy(user)
+            && stderr.lines().any(of_sudo)
+        {
             failure = failure.hint(remedy);
         }
         failure.into()

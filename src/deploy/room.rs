@@ -6,7 +6,6 @@ use anyhow::Result;
 
 use super::job::Job;
 use crate::error::Failure;
-use crate::host::root::Root;
 use crate::host::ssh::Target;
 use crate::host::status::Status;
 use crate::ui::bytes;
@@ -36,7 +35,8 @@ impl Job<'_> {
         if status.leftover {
             self.drop_broken(target, &paths).await?;
         }
-        let remote = Root::Already.run(&["sh", "-c", LACKING], paths.as_bytes());
+        let root = &self.guard(&target.host.user).root;
+        let remote = root.run(&LACKING, paths.as_bytes());
         let lacking = self.must(target, &remote).await?;
         let lacking: Vec<&str> = lacking.lines().filter(|p| sizes.contains_key(*p)).collect();
         let needed: u64 = lacking.iter().filter_map(|path| sizes.get(*path)).sum();
@@ -114,7 +114,7 @@ impl Job<'_> {
 }
 
 /// Prints those of the paths on standard input that the host does not have.
-const LACKING: &str = "xargs nix-store --check-validity --print-invalid 2>/dev/null || true";
+const LACKING: [&str; 4] = ["xargs", "nix-store", "--check-validity", "--print-invalid"];
 
 /// Prints and deletes those of the paths on standard input that no permanent system uses and that are not what their
 /// hashes say, with what refers to them.

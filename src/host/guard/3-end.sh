@@ -20,6 +20,12 @@ restore_permanent() {
   return "$restored"
 }
 
+# Without an activation of the former system: none is to be undone, or a restart does it. Leaves the $verdict.
+take_back() { # REASON
+  reason=$1 verdict=undone
+  restore_permanent || verdict=failed
+}
+
 undo() {
   reason=$1
   say "Undoing: $reason"
@@ -99,8 +105,7 @@ commit_boot() {
   enter committing
   make_permanent
   if [ -n "$problem" ]; then
-    reason=$problem verdict=undone
-    restore_permanent || verdict=failed
+    take_back "$problem"
     finish "$verdict"
     return 0
   fi
@@ -131,13 +136,16 @@ settle() {
   say "Settling attempt $id, which was left while $phase."
   if [ "$boot" = "$(boot_id)" ]; then
     if [ "$mode" = boot ] || [ "$phase" = rebooting ]; then
-      verdict=undone reason="The guard was killed while $phase."
-      restore_permanent || verdict=failed
+      take_back "The guard was killed while $phase."
       finish "$verdict"
     elif [ "$phase" = committing ] || { [ -e "$run/confirmed-$id" ] && [ "$mode" != test ]; }; then
       commit
     elif [ "$phase" = waiting ] && [ "$mode" = test ] && [ -e "$run/confirmed-$id" ]; then
       finish tested
+    elif [ "$mode" = reboot ]; then
+      mv "$run/token-$id" "$run/given-up-$id" 2>/dev/null || :
+      take_back "The guard was killed before anybody confirmed."
+      restart
     else
       mv "$run/token-$id" "$run/given-up-$id" 2>/dev/null || :
       undo "${reason:-The guard was killed before anybody confirmed.}"
@@ -151,11 +159,10 @@ settle() {
     commit_boot
   elif [ "$mode" = reboot ] && [ "$(running)" = "$runs" ]; then
     boot=$(boot_id)
-    undo "The host restarted into the new system, and nobody confirmed it."
+    take_back "The host restarted into the new system, and nobody confirmed it."
+    restart
   else
-    verdict=undone
-    restore_permanent || verdict=failed
-    reason="The host restarted while $phase."
+    take_back "The host restarted while $phase."
     finish "$verdict"
   fi
 }

@@ -116,8 +116,7 @@ cmd_run() { # ID NEW SECONDS MODE PEER SPECIALISATION
 into_new() {
   make_permanent
   if [ -n "$problem" ]; then
-    reason=$problem verdict=undone
-    restore_permanent || verdict=failed
+    take_back "$problem"
     finish "$verdict"
     return 0
   fi
@@ -137,8 +136,7 @@ cmd_resume() {
   # still on the way down
   [ "$boot" != "$(boot_id)" ] || [ "$phase" = waiting ] || return 0
   if [ "$(running)" != "$runs" ]; then
-    reason="The host did not boot the new system." verdict=undone
-    restore_permanent || verdict=failed
+    take_back "The host did not boot the new system."
     finish "$verdict"
     return 0
   fi
@@ -149,8 +147,7 @@ cmd_resume() {
     finish committed
   else
     # another kernel runs: the way back is the way it came
-    verdict=undone
-    restore_permanent || verdict=failed
+    take_back "$reason"
     restart
   fi
 }
