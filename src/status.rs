@@ -76,7 +76,13 @@ pub async fn run(args: &cli::Status, global: &cli::Global, ui: &Ui) -> Result<()
     let rows: Vec<_> = hosts
         .iter()
         .zip(&seen)
-        .map(|(host, seen)| (host, seen, builds.get(&host.name).map(String::as_str)))
+        .map(|(host, seen)| {
+            (
+                host,
+                seen,
+                builds.get(&host.name).and_then(Option::as_deref),
+            )
+        })
         .collect();
     if global.json {
         let rows = rows

@@ -131,12 +131,12 @@ impl Nix {
         cmd.text().await.map(PathBuf::from)
     }
 
-    /// The paths of several hosts' systems when they are built, by host, in one evaluation; nothing is built. Hosts whose
-    /// systems do not evaluate are missing if nix can go on without them.
-    pub async fn out_paths(&self, hosts: &[String]) -> Result<BTreeMap<String, String>> {
+    /// The paths of several hosts' systems when they are built, by host, in one evaluation; nothing is built. None for a
+    /// system whose assertions fail.
+    pub async fn out_paths(&self, hosts: &[String]) -> Result<BTreeMap<String, Option<String>>> {
         let names = serde_json::to_string(hosts)?;
         let apply = format!(
-            "all: builtins.listToAttrs (map (name: {{ inherit name; value = all.${{name}}.config.system.build.toplevel.outPath; }}) (builtins.fromJSON {}))",
+            "all: builtins.listToAttrs (map (name: {{ inherit name; value = let path = builtins.tryEval all.${{name}}.config.system.build.toplevel.outPath; in if path.success then path.value else null; }}) (builtins.fromJSON {}))",
             serde_json::to_string(&names)?
         );
         let value = self.eval("nixosConfigurations", Some(&apply)).await?;
