@@ -68,6 +68,22 @@ pub struct Needs {
     pub authorized_keys: Vec<String>,
 }
 
+impl Host {
+    /// Who to log in as, one after the other: a user that only the next configuration has cannot yet, and root can.
+    pub fn users(&self) -> Vec<&str> {
+        let root = (self.user != "root").then_some("root");
+        std::iter::once(self.user.as_str()).chain(root).collect()
+    }
+}
+
+/// An address given by hand is that of one host.
+pub fn check_address(address: Option<&str>, hosts: &[Host]) -> Result<()> {
+    if address.is_none() || hosts.len() == 1 {
+        return Ok(());
+    }
+    Err(Failure::usage("--address goes with exactly one host.").into())
+}
+
 impl Flake {
     /// The flake named by `-C`, or the nearest one upwards from where the user stands.
     pub async fn find(named: Option<&Path>) -> Result<Self> {

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use crate::cli;
 use crate::error::{Failure, parts};
-use crate::fleet::{Flake, Fleet, Host};
+use crate::fleet::{Flake, Fleet, Host, check_address};
 use crate::host::guard::Guard;
 use crate::host::health;
 use crate::host::known_hosts::KnownHosts;
-use crate::host::manifest::{self, Manifest};
+use crate::host::manifest::Manifest;
 use crate::host::root::Root;
 use crate::host::status::{Last, Outcome, Status};
 use crate::host::wait::Search;
@@ -40,18 +40,9 @@ pub async fn run(args: &cli::Status, global: &cli::Global, ui: &Ui) -> Result<()
     let nix = Nix::new(&flake.dir);
     let fleet = Fleet::load(&nix).await?;
     let hosts = fleet.choose(&args.hosts)?;
-    if args.address.is_some() && hosts.len() != 1 {
-        return Err(Failure::usage("--address goes with exactly one host.").into());
-    }
+    check_address(args.address.as_deref(), &hosts)?;
     let known = KnownHosts::read(&flake.dir.join(&fleet.known_hosts))?;
-    let password = if args.ask_sudo_password {
-        let question = "The password for sudo on the hosts:";
-        Some(Rc::new(
-            ui.passphrase(question, "a sudo without a password")?,
-        ))
-    } else {
-        None
-    };
+    let password = ui.sudo_password(args.ask_sudo_password)?;
     let names: Vec<String> = hosts.iter().map(|h| h.name.clone()).collect();
     let evaluating = async {
         if args.no_build {
@@ -120,13 +111,8 @@ async fn look(
     let guard = |user: &str| Guard {
         root: Root::of(user, password),
     };
-    let mut users = vec![host.user.as_str()];
-    if host.user != "root" {
-        users.push("root");
-    }
-    let (target, output) = search
-        .enter(key, &users, |user| guard(user).look(), ui)
-        .await?;
+    let look = |user: &str| guard(user).look();
+    let (target, output) = search.enter(key, &host.users(), look, ui).await?;
     let root = guard(&target.host.user).root;
     if !output.status.success() {
         let mut failure = Failure::new(format!(
@@ -134,25 +120,18 @@ async fn look(
             host.name,
             visible(output.stderr.trim())
         ));
-        if let Some(remedy) = root.remedy(&target.host.user) {
+        if let Some(remedy) = root.remedy(&target.host.user, &output.stderr) {
             failure = failure.hint(remedy);
         }
         return Err(failure.into());
     }
     let status = Status::parse(&String::from_utf8_lossy(&output.stdout))
         .with_context(|| format!("while reading the state of {}", host.name))?;
-    let path = format!("/run/current-system/{}", manifest::PATH);
-    let read = Root::Already.run(&["cat", &path], &[]);
-    let text = target.run(&read, Some(QUESTION), |_| ()).await?;
-    let failing = match Manifest::read(&String::from_utf8_lossy(&text.stdout)) {
-        Ok(manifest) => {
-            let checks = health::checks(&manifest);
-            let remote = root.run(&["sh", "-c", &health::script(&checks)], &[]);
-            let output = target.run(&remote, Some(QUESTION), |_| ()).await?;
-            let failed = health::failed(&checks, &String::from_utf8_lossy(&output.stdout));
-            failed.map(|names| names.into_iter().map(str::to_owned).collect())
-        }
-        Err(_) => None,
+    let failing = match Manifest::on(&target, "/run/current-system").await {
+        Ok(manifest) => health::ask(&target, &root, &health::checks(&manifest), QUESTION).await?,
+        // there is none: spinet did not make that system
+        Err(error) if error.root_cause().is::<serde_json::Error>() => None,
+        Err(error) => return Err(error),
     };
     Ok(Seen { status, failing })
 }

@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(400);
 /// How long one question may take, the login included.
 const QUESTION: Duration = Duration::from_secs(30);
 /// How long the guard may take from a decision to its end.
-const DECISION: Duration = Duration::from_secs(400);
+pub(super) const DECISION: Duration = Duration::from_secs(400);
 /// How long after its deadline a host may need to undo, or to restart, and be reachable again.
 const GRACE: Duration = Duration::from_secs(300);
 /// A journal that is silent for so long has lost its link.
@@ -56,18 +56,6 @@ struct Watch<'w> {
 impl Job<'_> {
     /// Until the attempt is over or the host is lost.
     pub(super) async fn see_through(
-        &self,
-        first: Target,
-        attempt: &Attempt,
-        build: &Build,
-        checks: &[Check],
-    ) -> Result<Outcome> {
-        let outcome = self.watch(first, attempt, build, checks).await;
-        self.run.over(self.name());
-        outcome
-    }
-
-    async fn watch(
         &self,
         first: Target,
         attempt: &Attempt,
@@ -313,14 +301,12 @@ impl Job<'_> {
         status: &Status,
     ) -> Option<Vec<String>> {
         let root = &self.guard(&target.host.user).root;
-        let remote = root.run(&["sh", "-c", &health::script(checks)], &[]);
-        let output = target.run(&remote, Some(QUESTION), |_| ()).await.ok()?;
-        let failed = health::failed(checks, &String::from_utf8_lossy(&output.stdout))?;
+        let failed = health::ask(target, root, checks, QUESTION).await.ok()??;
         let units = status
             .newly_failed
             .iter()
             .map(|unit| format!("unit {unit}"));
-        Some(units.chain(failed.into_iter().map(str::to_owned)).collect())
+        Some(units.chain(failed).collect())
     }
 
     /// What a failed unit said last, shown.

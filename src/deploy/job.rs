@@ -64,11 +64,8 @@ impl<'a> Job<'a> {
     /// has cannot log in yet: root can.
     pub async fn reach(&self) -> Result<Reached> {
         let look = |user: &str| self.guard(user).look();
-        let mut users = vec![self.host.user.as_str()];
-        if self.host.user != "root" {
-            users.push("root");
-        }
         let search = self.search(&self.host, self.run.options.reach);
+        let users = self.host.users();
         let (target, output) = search.enter(&self.key, &users, look, self.ui()).await?;
         let text = self.accept(&target, &output)?;
         let status = Status::parse(&text)?;
@@ -119,10 +116,7 @@ impl<'a> Job<'a> {
             visible(stderr.trim())
         ));
         let user = &target.host.user;
-        let of_sudo = |line: &str| line.starts_with("sudo:") && !line.contains("unable to resolve");
-        if let Some(remedy) = self.guard(user).root.remedy(user)
-            && stderr.lines().any(of_sudo)
-        {
+        if let Some(remedy) = self.guard(user).root.remedy(user, stderr) {
             failure = failure.hint(remedy);
         }
         failure.into()
@@ -193,9 +187,15 @@ impl<'a> Job<'a> {
         if mode == Mode::DryActivate {
             return self.dry_activate(&target, &attempt, &build.runs).await;
         }
-        self.start(&target, &attempt).await?;
         let checks = health::checks(&build.manifest);
-        self.see_through(target, &attempt, &build, &checks).await
+        self.run.begun(self.name());
+        let ended = async {
+            self.start(&target, &attempt).await?;
+            self.see_through(target, &attempt, &build, &checks).await
+        }
+        .await;
+        self.run.over(self.name());
+        ended
     }
 
     /// Another attempt is decided before a new one begins.
@@ -262,7 +262,6 @@ impl<'a> Job<'a> {
             ),
             _ => format!("{name}: activating; undone after {seconds} s unless confirmed"),
         });
-        self.run.begun(name);
         let remote = self.guard(&target.host.user).start(attempt);
         let Ok(output) = target.run(&remote, None, |_| ()).await else {
             // the link broke: whether the guard started is seen over the next connection
@@ -277,7 +276,6 @@ impl<'a> Job<'a> {
             }
             _ => Err(self.refused(target, &output.stderr)),
         }
-        .inspect_err(|_| self.run.over(name))
     }
 }
 

@@ -28,7 +28,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::cli;
 use crate::error::{Exit, Failure};
-use crate::fleet::{Choice, Flake, Fleet, Host};
+use crate::fleet::{Choice, Flake, Fleet, Host, check_address};
 use crate::host::known_hosts::KnownHosts;
 use crate::nix::Nix;
 use crate::parallel::at_most;
@@ -212,9 +212,7 @@ impl<'a> Run<'a> {
     async fn jobs(&'a self, words: &[String]) -> Result<Vec<Job<'a>>> {
         let fleet = Fleet::load(&self.nix).await?;
         let hosts = fleet.choose(words)?;
-        if self.options.address.is_some() && hosts.len() != 1 {
-            return Err(Failure::usage("--address goes with exactly one host.").into());
-        }
+        check_address(self.options.address.as_deref(), &hosts)?;
         let known = KnownHosts::read(&self.flake.dir.join(&fleet.known_hosts))?;
         let names: Vec<_> = hosts.iter().map(|h| h.name.as_str()).collect();
         let what = match self.options.source {

@@ -127,14 +127,7 @@ impl Options {
         if let Some(builders) = &building.builders {
             nix.extend(["--builders".to_owned(), builders.clone()]);
         }
-        let password = if args.ask_sudo_password && !args.plan {
-            let question = "The password for sudo on the hosts:";
-            Some(Rc::new(
-                ui.passphrase(question, "a sudo without a password")?,
-            ))
-        } else {
-            None
-        };
+        let password = ui.sudo_password(args.ask_sudo_password && !args.plan)?;
         Ok(Self {
             mode,
             source,

@@ -1,22 +1,17 @@
 //! `--confirm` and `--undo`: an attempt that an earlier run left waiting is decided by this one.
 
-use std::time::Duration;
-
 use anyhow::Result;
 
 use super::Run;
+use super::confirm::DECISION;
 use super::job::{Job, Reached};
 use super::options::Mode;
 use super::report::Outcome;
 use crate::error::Failure;
 use crate::host::health;
-use crate::host::manifest::{self, Manifest};
-use crate::host::root::Root;
+use crate::host::manifest::Manifest;
 use crate::host::status::{self, Last, Status};
 use crate::parallel::at_most;
-
-/// How long the guard may take from a decision to its end.
-const DECISION: Duration = Duration::from_secs(400);
 
 impl<'a> Run<'a> {
     pub(super) async fn decide(
@@ -95,9 +90,7 @@ impl Job<'_> {
                     .into(),
             );
         };
-        let path = format!("{}/{}", last.toplevel, manifest::PATH);
-        let text = Root::Already.run(&["cat", &path], &[]);
-        let manifest = Manifest::read(&self.must(&reached.target, &text).await?)?;
+        let manifest = Manifest::on(&reached.target, &last.toplevel).await?;
         let checks = health::checks(&manifest);
         let bad = self
             .unhealthy(&reached.target, &checks, &reached.status)

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::job::{Job, Reached};
 use super::options::Source;
 use crate::error::Failure;
-use crate::host::manifest::{self, Manifest};
+use crate::host::manifest::Manifest;
 use crate::host::root::Root;
 use crate::host::ssh::Target;
 use crate::host::status::Status;
@@ -29,16 +29,10 @@ impl Job<'_> {
         built: Option<Result<PathBuf>>,
     ) -> Result<Build> {
         let target = &reached.target;
-        let there = async |toplevel: &str| {
-            let path = format!("{toplevel}/{}", manifest::PATH);
-            let text = Root::Already.run(&["cat", &path], &[]);
-            let text = self.must(target, &text).await?;
-            Manifest::read(&text).with_context(|| format!("while reading {path} on the host"))
-        };
         let (toplevel, manifest) = match (&self.run.options.source, built) {
             (Source::Previous, _) => {
                 let toplevel = self.previous(&reached.status)?;
-                let manifest = there(&toplevel).await.map_err(|e| {
+                let manifest = Manifest::on(target, &toplevel).await.map_err(|e| {
                     Failure::new(format!(
                         "{} has no longer what it ran before: {toplevel}.",
                         self.name()
@@ -65,7 +59,7 @@ impl Job<'_> {
                 let path = nix.build_on(name, &to, &options, show).await?;
                 self.ui().progress_done();
                 let toplevel = path.display().to_string();
-                let manifest = there(&toplevel).await?;
+                let manifest = Manifest::on(target, &toplevel).await?;
                 (toplevel, manifest)
             }
         };

@@ -1,6 +1,12 @@
 //! What must hold on a host before a deploy is confirmed, asked in one go over the fresh connection.
 
+use std::time::Duration;
+
+use anyhow::Result;
+
 use super::manifest::{Check, Manifest};
+use super::root::Root;
+use super::ssh::Target;
 use crate::process::quote;
 
 /// Every check of a system: its secrets are there, its wifi is up, and what the user added.
@@ -23,8 +29,21 @@ pub fn checks(manifest: &Manifest) -> Vec<Check> {
     checks
 }
 
+/// Runs the checks on a host, within `limit`; the names of those that failed. None when they did not come to their end.
+pub async fn ask(
+    target: &Target,
+    root: &Root,
+    checks: &[Check],
+    limit: Duration,
+) -> Result<Option<Vec<String>>> {
+    let remote = root.run(&["sh", "-c", &script(checks)], &[]);
+    let output = target.run(&remote, Some(limit), |_| ()).await?;
+    let failed = failed(checks, &String::from_utf8_lossy(&output.stdout));
+    Ok(failed.map(|names| names.into_iter().map(str::to_owned).collect()))
+}
+
 /// One script for all checks: prints the number of each that fails, a line each, and `done` at the end.
-pub fn script(checks: &[Check]) -> String {
+fn script(checks: &[Check]) -> String {
     let mut script = String::new();
     for (number, check) in checks.iter().enumerate() {
         // a check of its own shell, so that `exit` and `set` in it stay its own
@@ -38,7 +57,7 @@ pub fn script(checks: &[Check]) -> String {
 }
 
 /// The names of the checks that failed; `None` when the script did not run to its end.
-pub fn failed<'a>(checks: &'a [Check], output: &str) -> Option<Vec<&'a str>> {
+fn failed<'a>(checks: &'a [Check], output: &str) -> Option<Vec<&'a str>> {
     let mut lines: Vec<&str> = output.lines().collect();
     if lines.pop() != Some("done") {
         return None;

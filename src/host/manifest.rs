@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use super::root::Root;
+use super::ssh::Target;
 use crate::error::Failure;
 
 /// The system's own account of what a deploy must look after.
@@ -52,7 +54,7 @@ fn root() -> String {
 }
 
 /// Where it is in a toplevel.
-pub const PATH: &str = "etc/spinet/host.json";
+const PATH: &str = "etc/spinet/host.json";
 
 impl Manifest {
     /// Reads it from a toplevel in the local store.
@@ -73,8 +75,17 @@ impl Manifest {
         Self::read(&text).with_context(|| format!("while reading {}", path.display()))
     }
 
+    /// Reads it from a toplevel on a host.
+    pub async fn on(target: &Target, toplevel: &str) -> Result<Self> {
+        let path = format!("{toplevel}/{PATH}");
+        let read = Root::Already.run(&["cat", &path], &[]);
+        let output = target.run(&read, None, |_| ()).await?;
+        Self::read(&String::from_utf8_lossy(&output.stdout))
+            .with_context(|| format!("while reading {path} on {}", target.host.name))
+    }
+
     /// Reads the file's text.
-    pub fn read(text: &str) -> Result<Self> {
+    fn read(text: &str) -> Result<Self> {
         Ok(serde_json::from_str(text)?)
     }
 }

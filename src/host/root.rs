@@ -66,8 +66,12 @@ impl Root {
         }
     }
 
-    /// What a user does about a refusal.
-    pub fn remedy(&self, user: &str) -> Option<String> {
+    /// What a user does about a refusal, if what was said is sudo's.
+    pub fn remedy(&self, user: &str, stderr: &str) -> Option<String> {
+        let of_sudo = |line: &str| line.starts_with("sudo:") && !line.contains("unable to resolve");
+        if !stderr.lines().any(of_sudo) {
+            return None;
+        }
         match self {
             Self::Already => None,
             Self::Sudo => Some(format!(

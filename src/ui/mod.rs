@@ -142,6 +142,16 @@ impl Ui {
         Ok(SecretString::from(answer))
     }
 
+    /// The password that sudo on the hosts wants, if it is `wanted`.
+    pub fn sudo_password(&self, wanted: bool) -> Result<Option<Rc<SecretString>>> {
+        if !wanted {
+            return Ok(None);
+        }
+        let question = "The password for sudo on the hosts:";
+        let password = self.passphrase(question, "a sudo without a password")?;
+        Ok(Some(Rc::new(password)))
+    }
+
     /// Asks whether to go on with what the question says; `--yes` answers it.
     pub fn confirm(&self, question: &str) -> Result<bool> {
         if self.inner.yes {
