@@ -40,7 +40,10 @@
 
       nixosModules = {
         default = ./nix/modules/default.nix;
-        bootstrap = ./nix/modules/bootstrap.nix;
+        bootstrap.imports = [
+          ./nix/modules/bootstrap.nix
+          ./nix/modules/sd-image.nix
+        ];
         raspberry-pi = ./nix/modules/raspberry-pi.nix;
         wifi = ./nix/modules/wifi.nix;
       };

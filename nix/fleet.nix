@@ -6,7 +6,8 @@
   self,
   nixpkgs,
   agenix,
-  # { NAME = { system; modules; address ? "NAME.local"; user ? "root"; port ? 22; tags ? [ ]; }; }
+  # { NAME = { system; modules; address ? "NAME.local"; user ? "root"; port ? 22; tags ? [ ]; sdImage ? ..; }; }
+  # sdImage is a module that makes config.system.build.sdImage: nixpkgs' generic one for aarch64, none for the others.
   hosts,
   # The agenix rules, a path inside the caller's flake.
   secrets,
@@ -30,9 +31,12 @@ let
       user = "root";
       port = 22;
       tags = [ ];
+      # Without it the host has no card to write.
+      sdImage = if row.system == "aarch64-linux" then ./modules/sd-image.nix else null;
     }
     // row
   ) hosts;
+  boards = lib.filterAttrs (_: row: row.sdImage != null) rows;
 
   # "/nix/store/..-source/secrets/a.age" -> "secrets/a.age". Text only: the file need not exist yet.
   relative = path: lib.removePrefix "${self}/" (toString path);
@@ -75,7 +79,8 @@ let
     name: row:
     (lib.nixosSystem {
       modules = [
-        spinet.nixosModules.bootstrap
+        ./modules/bootstrap.nix
+        row.sdImage
         {
           nixpkgs.hostPlatform = row.system;
           services.openssh.ports = [ row.port ];
@@ -83,12 +88,24 @@ let
         }
       ];
     }).config.system.build.sdImage
-  ) (lib.filterAttrs (_: row: row.system == "aarch64-linux") rows);
+  ) boards;
+
+  # A card with the host's permanent configuration at once.
+  fullImages = lib.mapAttrs (
+    name: row:
+    (nixosConfigurations.${name}.extendModules {
+      modules = [
+        row.sdImage
+        { image.baseName = "spinet-${name}"; }
+      ];
+    }).config.system.build.sdImage
+  ) boards;
 
   packages = forAllSystems (
     system:
     lib.mapAttrs (_: host: host.config.system.build.toplevel) nixosConfigurations
-    // lib.mapAttrs' (name: image: lib.nameValuePair "${name}-image" image) images
+    // lib.mapAttrs' (name: lib.nameValuePair "${name}-image") images
+    // lib.mapAttrs' (name: lib.nameValuePair "${name}-full-image") fullImages
     // {
       spinet = nixpkgs.legacyPackages.${system}.callPackage ./package.nix { };
     }
@@ -168,7 +185,13 @@ in
   spinet = {
     rules = relative secrets;
     inherit knownHosts;
-    hosts = lib.mapAttrs (_: row: removeAttrs row [ "modules" ]) rows;
+    hosts = lib.mapAttrs (
+      _: row:
+      removeAttrs row [
+        "modules"
+        "sdImage"
+      ]
+    ) rows;
     inherit trials;
     # What a bootstrap of one host depends on; this does evaluate its configuration.
     needs = lib.mapAttrs (name: secrets: {

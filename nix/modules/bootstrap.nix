@@ -1,41 +1,17 @@
 # The first system of a card: reachable by key under the name seeded on the card, and nothing more.
 # Hostname, host key and wifi profile are written to the card after flashing, never into the store.
-{
-  config,
-  lib,
-  pkgs,
-  modulesPath,
-  ...
-}:
+{ config, lib, ... }:
 let
   inherit (config.users.users.root.openssh.authorizedKeys) keys keyFiles;
-  authorizedKeys = pkgs.writeText "authorized-keys" (
-    lib.concatMapStrings (key: "${key}\n") (keys ++ map builtins.readFile keyFiles)
-  );
 in
 {
   imports = [
-    (modulesPath + "/installer/sd-card/sd-image-aarch64.nix")
     ./store.nix
     ./wifi-country.nix
   ];
 
-  # The installer's tools and file systems, ZFS among them, are of no use here.
-  disabledModules = [ "profiles/base.nix" ];
+  image.baseName = "spinet-bootstrap-${lib.removeSuffix "-linux" config.nixpkgs.hostPlatform.system}";
 
-  image.baseName = "spinet-bootstrap-aarch64";
-  sdImage = {
-    # Compressing under emulation costs more than writing does.
-    compressImage = false;
-    populateRootCommands = lib.mkBefore ''
-      if ! sh ${./refuse-example-keys.sh} ${../example-keys} ${authorizedKeys}; then
-        exit 1
-      fi
-    '';
-  };
-
-  # Kernels for boards lack some drivers that the list for all hardware names.
-  boot.initrd.allowMissingModules = true;
   hardware.enableRedistributableFirmware = true;
 
   networking = {

@@ -2,7 +2,7 @@
   description = "A stand-in for nixpkgs: the shape of it, with packages that are links to the machine's own tools";
 
   outputs =
-    { self }:
+    _:
     let
       lib = import ./lib // {
         nixosSystem = import ./nixos/lib/eval-config.nix;

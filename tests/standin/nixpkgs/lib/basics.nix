@@ -144,9 +144,7 @@ rec {
   count = wanted: xs: length (filter wanted xs);
   cartesianProduct =
     sets:
-    foldl' (acc: n: concatMap (s: map (v: s // { ${n} = v; }) sets.${n}) acc) [ { } ] (
-      attrNames sets
-    );
+    foldl' (acc: n: concatMap (s: map (v: s // { ${n} = v; }) sets.${n}) acc) [ { } ] (attrNames sets);
   concat = a: b: a ++ b;
   inherit concatLists;
 
@@ -157,8 +155,7 @@ rec {
       (builtins.parseDrvName p).name
     else
       p.pname or (builtins.parseDrvName p.name).name;
-  getVersion =
-    p: if builtins.isString p then (builtins.parseDrvName p).version else p.version or "";
+  getVersion = p: if builtins.isString p then (builtins.parseDrvName p).version else p.version or "";
   getOutput = _: p: p;
   getBin = id;
   getLib = id;

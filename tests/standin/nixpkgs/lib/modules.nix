@@ -7,7 +7,6 @@ let
   inherit (builtins)
     attrNames
     concatMap
-    elem
     filter
     head
     isAttrs
@@ -66,9 +65,7 @@ let
         if acc.seen ? ${m.key} then acc else inner // { found = inner.found ++ [ m ]; };
       visitAll =
         parent: acc: ms:
-        builtins.foldl' (visit parent) acc (
-          lib.imap1 (index: module: { inherit index module; }) ms
-        );
+        builtins.foldl' (visit parent) acc (lib.imap1 (index: module: { inherit index module; }) ms);
       top = {
         key = "<modules>";
         file = "the configuration";
@@ -155,13 +152,15 @@ let
       firstRefused = showOption (loc ++ [ (head refused) ]);
       where = (head (filter (d: d.value ? ${head refused}) pushed)).file;
     in
-    if refused != [ ] then
-      throw "The option `${firstRefused}' does not exist. It is defined in `${where}'."
-    else
-      {
-        options = mapAttrs (_: c: c.options) children;
-        config = mapAttrs (_: c: c.config) (children // others);
-      };
+    {
+      # known before any value is: a module may ask whether an option exists to say what it sets
+      options = mapAttrs (_: c: c.options) children;
+      config =
+        if refused != [ ] then
+          throw "The option `${firstRefused}' does not exist. It is defined in `${where}'."
+        else
+          mapAttrs (_: c: c.config) (children // others);
+    };
 
   checkSet =
     loc: d:
@@ -199,8 +198,16 @@ in
       freeform = concatMap (m: m.freeform) found;
       result =
         level (loc: freeform != [ ] || open loc) prefix
-          (map (m: { inherit (m) file; tree = m.options; }) found)
-          (map (m: { inherit (m) file; value = m.config; }) found);
+          (map (m: {
+            inherit (m) file;
+            tree = m.options;
+          }) found)
+          (
+            map (m: {
+              inherit (m) file;
+              value = m.config;
+            }) found
+          );
       inherit (result) options;
       config = if prefix == [ ] then result.config else removeAttrs result.config [ "_module" ];
     in

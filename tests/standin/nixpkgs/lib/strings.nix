@@ -34,11 +34,9 @@ rec {
     in
     start >= 0 && substring start (-1) s == suffix;
   hasInfix = infix: s: builtins.length (split (escapeRegex infix) s) > 1;
-  removePrefix =
-    prefix: s: if hasPrefix prefix s then substring (stringLength prefix) (-1) s else s;
+  removePrefix = prefix: s: if hasPrefix prefix s then substring (stringLength prefix) (-1) s else s;
   removeSuffix =
-    suffix: s:
-    if hasSuffix suffix s then substring 0 (stringLength s - stringLength suffix) s else s;
+    suffix: s: if hasSuffix suffix s then substring 0 (stringLength s - stringLength suffix) s else s;
   splitString = sep: s: builtins.filter builtins.isString (split (escapeRegex sep) s);
   stringToCharacters = s: builtins.genList (i: substring i 1 s) (stringLength s);
   escape = chars: replaceStrings chars (map (c: "\\${c}") chars);
@@ -80,8 +78,7 @@ rec {
   versionAtLeast = a: b: builtins.compareVersions a b >= 0;
   versionOlder = a: b: builtins.compareVersions a b < 0;
   versions = genAttrs [ "majorMinor" "major" ] (
-    kind: v:
-    concatStringsSep "." (basics.take (if kind == "major" then 1 else 2) (splitString "." v))
+    kind: v: concatStringsSep "." (basics.take (if kind == "major" then 1 else 2) (splitString "." v))
   );
 
   # Text formats
@@ -96,8 +93,7 @@ rec {
       _: sections:
       concatStringsSep "\n" (
         basics.mapAttrsToList (
-          name: set:
-          "[${name}]\n" + concatLines (basics.mapAttrsToList (k: v: "${k}=${scalar v}") set)
+          name: set: "[${name}]\n" + concatLines (basics.mapAttrsToList (k: v: "${k}=${scalar v}") set)
         ) sections
       );
   };

@@ -16,14 +16,19 @@ let
     isPath
     isString
     length
-    mapAttrs
     match
     ;
   inherit (lib) showOption;
 
-  mkType = attrs: { _type = "option-type"; extend = null; } // attrs;
+  mkType =
+    attrs:
+    {
+      _type = "option-type";
+      extend = null;
+    }
+    // attrs;
   values = map (d: d.value);
-  first = loc: defs: (head defs).value;
+  first = _loc: defs: (head defs).value;
   conflict =
     loc: defs:
     throw "The option `${showOption loc}' has conflicting definitions, in ${
@@ -45,10 +50,11 @@ let
       check = isString;
       merge = _: defs: builtins.concatStringsSep sep (values defs);
     };
-  between = low: high: n: isInt n && n >= low && n <= high;
+  between =
+    low: high: n:
+    isInt n && n >= low && n <= high;
   attrsDefs =
-    defs: n:
-    map (d: d // { value = d.value.${n}; }) (builtins.filter (d: d.value ? ${n}) defs);
+    defs: n: map (d: d // { value = d.value.${n}; }) (builtins.filter (d: d.value ? ${n}) defs);
   namesOf = defs: attrNames (lib.mergeAttrsList (values defs));
 
   # One value from definitions that may still hold properties; [ ] when a condition removed them all.
@@ -76,14 +82,15 @@ rec {
   mkOptionType = mkType;
 
   bool = scalar "boolean" isBool;
-  boolByOr = bool // { merge = _: defs: builtins.any lib.id (values defs); };
+  boolByOr = bool // {
+    merge = _: defs: builtins.any lib.id (values defs);
+  };
   int = scalar "signed integer" isInt;
   float = scalar "floating point number" isFloat;
   number = scalar "number" (x: isInt x || isFloat x);
   ints = {
     between =
-      low: high:
-      scalar "integer between ${toString low} and ${toString high}" (between low high);
+      low: high: scalar "integer between ${toString low} and ${toString high}" (between low high);
     positive = scalar "positive integer" (n: isInt n && n > 0);
     unsigned = scalar "unsigned integer" (n: isInt n && n >= 0);
     u8 = ints.between 0 255;
@@ -97,8 +104,7 @@ rec {
   singleLineStr = strMatching "[^\n\r]*";
   passwdEntry = t: addCheck t (s: match "[^:\n]*" s != null);
   strMatching =
-    pattern:
-    scalar "string matching the pattern ${pattern}" (s: isString s && match pattern s != null);
+    pattern: scalar "string matching the pattern ${pattern}" (s: isString s && match pattern s != null);
   lines = joined "strings concatenated with newlines" "\n";
   commas = joined "comma-separated string" ",";
   separatedString = joined "string";
@@ -149,7 +155,15 @@ rec {
       merge =
         loc: defs:
         let
-          elements = d: lib.imap1 (i: value: element i { inherit (d) file; inherit value; }) d.value;
+          elements =
+            d:
+            lib.imap1 (
+              i: value:
+              element i {
+                inherit (d) file;
+                inherit value;
+              }
+            ) d.value;
           element = i: def: settle t (loc ++ [ "[${toString i}]" ]) [ def ];
         in
         builtins.concatLists (concatMap elements defs);
@@ -166,9 +180,7 @@ rec {
       merge =
         loc: defs:
         builtins.listToAttrs (
-          concatMap (n: map (lib.nameValuePair n) (settle t (loc ++ [ n ]) (attrsDefs defs n))) (
-            namesOf defs
-          )
+          concatMap (n: map (lib.nameValuePair n) (settle t (loc ++ [ n ]) (attrsDefs defs n))) (namesOf defs)
         );
       extend = other: attrsOf (extended t other.inner);
       inner = t;
@@ -261,7 +273,12 @@ rec {
         loc: defs:
         (lib.evalModules {
           prefix = loc;
-          modules = modules ++ map (d: { _file = d.file; imports = [ d.value ]; }) defs;
+          modules =
+            modules
+            ++ map (d: {
+              _file = d.file;
+              imports = [ d.value ];
+            }) defs;
           specialArgs = specialArgs // {
             name = lib.last loc;
           };

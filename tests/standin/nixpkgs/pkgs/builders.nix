@@ -2,7 +2,6 @@
 {
   lib,
   stdenv,
-  final,
 }:
 let
   inherit (stdenv) mkDerivation;
@@ -33,15 +32,17 @@ rec {
         done
         if [ -e $out/bin/sshd ] || [ -e $out/bin/avahi-daemon ]; then ln -s bin $out/sbin; fi
       '';
-      meta.mainProgram = {
-        bashInteractive = "bash";
-        util-linux = "mount";
-        openssh = "ssh";
-        gnugrep = "grep";
-        gnused = "sed";
-        systemd = "systemctl";
-        iwd = "iwctl";
-      }.${name} or name;
+      meta.mainProgram =
+        {
+          bashInteractive = "bash";
+          util-linux = "mount";
+          openssh = "ssh";
+          gnugrep = "grep";
+          gnused = "sed";
+          systemd = "systemctl";
+          iwd = "iwctl";
+        }
+        .${name} or name;
     };
 
   runCommand =
@@ -71,16 +72,20 @@ rec {
       '';
     } text;
   writeText = name: text: writeTextFile { inherit name text; };
-  writeScript = name: text: writeTextFile {
-    inherit name text;
-    executable = true;
-  };
-  writeScriptBin = name: text: writeTextFile {
-    inherit name text;
-    executable = true;
-    destination = "/bin/${name}";
-    meta.mainProgram = name;
-  };
+  writeScript =
+    name: text:
+    writeTextFile {
+      inherit name text;
+      executable = true;
+    };
+  writeScriptBin =
+    name: text:
+    writeTextFile {
+      inherit name text;
+      executable = true;
+      destination = "/bin/${name}";
+      meta.mainProgram = name;
+    };
   writeShellScript = name: text: writeScript name "#!/bin/bash\n${text}";
   writeShellScriptBin = name: text: writeScriptBin name "#!/bin/bash\n${text}";
   writeShellApplication =
@@ -115,7 +120,12 @@ rec {
       '') list
     );
   symlinkJoin =
-    { name, paths, postBuild ? "", ... }:
+    {
+      name,
+      paths,
+      postBuild ? "",
+      ...
+    }:
     runCommand name { inherit paths; } ''
       mkdir -p $out
       for path in $paths; do cp -rs --no-preserve=mode $path/. $out/ 2> /dev/null || true; done
@@ -126,18 +136,20 @@ rec {
   # The store paths of a closure, as nixpkgs' closureInfo gives them.
   closureInfo =
     { rootPaths }:
-    runCommand "closure-info" {
-      exportReferencesGraph = lib.concatLists (
-        lib.imap0 (i: p: [
-          "graph-${toString i}"
-          p
-        ]) rootPaths
-      );
-    } ''
-      mkdir -p $out
-      bash ${./closure-info.sh} graph-* > $out/registration
-      grep -h ^/nix/store graph-* | grep -v '\.drv$' | sort -u > $out/store-paths
-    '';
+    runCommand "closure-info"
+      {
+        exportReferencesGraph = lib.concatLists (
+          lib.imap0 (i: p: [
+            "graph-${toString i}"
+            p
+          ]) rootPaths
+        );
+      }
+      ''
+        mkdir -p $out
+        bash ${./closure-info.sh} graph-* > $out/registration
+        grep -h ^/nix/store graph-* | grep -v '\.drv$' | sort -u > $out/store-paths
+      '';
 
   mkShell =
     {
@@ -167,7 +179,7 @@ rec {
 
   formats =
     let
-      format = extension: generate: _: {
+      format = _extension: generate: _: {
         type = lib.types.anything;
         generate = name: value: writeText name (generate value);
       };

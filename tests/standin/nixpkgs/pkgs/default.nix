@@ -12,7 +12,7 @@ let
       tools = lib.mapAttrs final.linksTo (import ./tools.nix);
     in
     tools
-    // import ./builders.nix { inherit lib stdenv final; }
+    // import ./builders.nix { inherit lib stdenv; }
     // import ./kernel.nix { inherit lib final; }
     // {
       inherit
@@ -31,10 +31,12 @@ let
       runtimeShell = "/bin/sh";
       config = { };
       rustPlatform = import ./rust.nix { inherit lib final; };
-      extend = overlay: import ./. {
-        inherit system;
-        overlays = overlays ++ [ overlay ];
-      };
+      extend =
+        overlay:
+        import ./. {
+          inherit system;
+          overlays = overlays ++ [ overlay ];
+        };
       callPackage = final.newScope { };
       newScope =
         extra: f: args:

@@ -3,10 +3,17 @@
 let
   kernel =
     name:
-    final.runCommand "linux-${name}" { passthru = { version = "0"; modDirVersion = "0"; }; } ''
-      mkdir -p $out/dtbs
-      echo "placeholder for ${name}" > $out/Image
-    '';
+    final.runCommand "linux-${name}"
+      {
+        passthru = {
+          version = "0";
+          modDirVersion = "0";
+        };
+      }
+      ''
+        mkdir -p $out/dtbs
+        echo "placeholder for ${name}" > $out/Image
+      '';
   packagesFor = k: {
     kernel = k;
   };

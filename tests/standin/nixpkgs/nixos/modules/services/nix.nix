@@ -37,8 +37,7 @@ in
       trusted-users = [ "root" ];
     };
     environment.etc."nix/nix.conf".text =
-      lib.concatLines (lib.mapAttrsToList (n: v: "${n} = ${value v}") cfg.settings)
-      + cfg.extraOptions;
+      lib.concatLines (lib.mapAttrsToList (n: v: "${n} = ${value v}") cfg.settings) + cfg.extraOptions;
     systemd.services.nix-gc = lib.mkIf cfg.gc.automatic {
       description = "Nix Garbage Collector";
       script = "exec ${cfg.package}/bin/nix-collect-garbage ${cfg.gc.options}";

@@ -44,15 +44,13 @@ let
     service =
       name: u:
       let
-        path =
-          u.path
-          ++ [
-            pkgs.coreutils
-            pkgs.findutils
-            pkgs.gnugrep
-            pkgs.gnused
-            pkgs.systemd
-          ];
+        path = u.path ++ [
+          pkgs.coreutils
+          pkgs.findutils
+          pkgs.gnugrep
+          pkgs.gnused
+          pkgs.systemd
+        ];
         environment = {
           PATH = "${lib.makeBinPath path}:${lib.makeSearchPath "sbin" path}";
         }
@@ -116,7 +114,11 @@ let
       inherit text;
     };
   place =
-    { u, file, text }:
+    {
+      u,
+      file,
+      text,
+    }:
     if !u.enable then
       "ln -s /dev/null $out/${file}"
     else

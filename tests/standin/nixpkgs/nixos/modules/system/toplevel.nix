@@ -74,35 +74,37 @@ in
 
     # A wrong name under spinet or age fails here even if nobody reads the option.
     system.build.toplevel = forced [ "spinet" ] forced [ "age" ] checked (
-      pkgs.runCommand "nixos-system-${config.system.name}-${config.system.nixos.label}" {
-        inherit (config.system.build) activate etc sw;
-        inherit (config.system) extraDependencies;
-        inherit (config.boot.kernelPackages) kernel;
-        installBootLoader = config.system.build.installBootLoader or "/bin/true";
-        initInterface = "systemd ${toString config.standin.initInterfaceVersion}";
-      } ''
-        mkdir -p $out/bin
-        substitute() {
-          sed "s,@toplevel@,$out,g; s,@installBootLoader@,$installBootLoader," "$1" > "$2"
-          chmod +x "$2"
+      pkgs.runCommand "nixos-system-${config.system.name}-${config.system.nixos.label}"
+        {
+          inherit (config.system.build) activate etc sw;
+          inherit (config.system) extraDependencies;
+          inherit (config.boot.kernelPackages) kernel;
+          installBootLoader = config.system.build.installBootLoader or "/bin/true";
+          initInterface = "systemd ${toString config.standin.initInterfaceVersion}";
         }
-        substitute $activate $out/activate
-        substitute ${./stage-2-init.sh} $out/init
-        substitute ${./switch-to-configuration.sh} $out/bin/switch-to-configuration
-        ln -s $etc/etc $out/etc
-        ln -s $sw $out/sw
-        ln -s $kernel/Image $out/kernel
-        ln -s $kernel/dtbs $out/dtbs
-        ln -s ${pkgs.writeText "initrd" "placeholder\n"} $out/initrd
-        ln -s ${config.system.build.bootFirmware} $out/firmware
-        printf '%s' '${config.nixpkgs.hostPlatform.system}' > $out/system
-        printf '%s' '${config.system.nixos.label}' > $out/nixos-version
-        printf '%s' '${toString config.boot.kernelParams}' > $out/kernel-params
-        printf '%s' "$initInterface" > $out/init-interface-version
-        mkdir $out/specialisation
-        echo "$extraDependencies" > $out/extra-dependencies
-        ${config.system.systemBuilderCommands}
-      ''
+        ''
+          mkdir -p $out/bin
+          substitute() {
+            sed "s,@toplevel@,$out,g; s,@installBootLoader@,$installBootLoader," "$1" > "$2"
+            chmod +x "$2"
+          }
+          substitute $activate $out/activate
+          substitute ${./stage-2-init.sh} $out/init
+          substitute ${./switch-to-configuration.sh} $out/bin/switch-to-configuration
+          ln -s $etc/etc $out/etc
+          ln -s $sw $out/sw
+          ln -s $kernel/Image $out/kernel
+          ln -s $kernel/dtbs $out/dtbs
+          ln -s ${pkgs.writeText "initrd" "placeholder\n"} $out/initrd
+          ln -s ${config.system.build.bootFirmware} $out/firmware
+          printf '%s' '${config.nixpkgs.hostPlatform.system}' > $out/system
+          printf '%s' '${config.system.nixos.label}' > $out/nixos-version
+          printf '%s' '${toString config.boot.kernelParams}' > $out/kernel-params
+          printf '%s' "$initInterface" > $out/init-interface-version
+          mkdir $out/specialisation
+          echo "$extraDependencies" > $out/extra-dependencies
+          ${config.system.systemBuilderCommands}
+        ''
     );
     system.build.bootFirmware = pkgs.runCommand "firmware" { inherit (config.hardware) firmware; } ''
       mkdir -p $out
