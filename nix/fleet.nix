@@ -41,21 +41,48 @@ let
   # "/nix/store/..-source/secrets/a.age" -> "secrets/a.age". Text only: the file need not exist yet.
   relative = path: lib.removePrefix "${self}/" (toString path);
 
+  # What the rules and the pins say, for the hosts' assertions.
+  rulesFolder = lib.removeSuffix (baseNameOf secrets) (relative secrets);
+  recipients = lib.mapAttrs' (
+    file: rule: lib.nameValuePair "${rulesFolder}${file}" (rule.publicKeys or [ ])
+  ) (import secrets);
+  pins =
+    let
+      file = "${self}/${knownHosts}";
+      words = line: lib.filter (word: word != "") (lib.splitString " " line);
+      lines = map words (lib.splitString "\n" (builtins.readFile file));
+    in
+    lib.optionals (builtins.pathExists file) (lib.filter (line: lib.length line >= 3) lines);
+  # known_hosts(5): "bach,bach.local ssh-ed25519 AAAA.."
+  pinned =
+    name:
+    map (line: "${lib.elemAt line 1} ${lib.elemAt line 2}") (
+      lib.filter (line: lib.elem name (lib.splitString "," (lib.head line))) pins
+    );
+
+  allArgs = {
+    inherit spinet;
+  }
+  // specialArgs;
+
   nixosConfigurations = lib.mapAttrs (
     name: row:
     lib.nixosSystem {
-      specialArgs = {
-        inherit spinet;
-      }
-      // specialArgs;
+      specialArgs = allArgs;
       modules = [
         agenix.nixosModules.default
         spinet.nixosModules.default
-        {
-          networking.hostName = lib.mkDefault name;
-          nixpkgs.hostPlatform = lib.mkDefault row.system;
-          spinet.deploy.user = lib.mkDefault row.user;
-        }
+        (import ./row.nix {
+          inherit
+            name
+            row
+            recipients
+            relative
+            knownHosts
+            ;
+          rules = relative secrets;
+          pinned = pinned name;
+        })
       ]
       ++ row.modules;
     }
@@ -78,6 +105,7 @@ let
   images = lib.mapAttrs (
     name: row:
     (lib.nixosSystem {
+      specialArgs = allArgs;
       modules = [
         ./modules/bootstrap.nix
         row.sdImage

@@ -11,6 +11,7 @@ let
 in
 {
   imports = [ spinet.nixosModules.raspberry-pi ];
+  spinet.raspberryPi.board = "3";
 
   time.timeZone = "Europe/Berlin";
   system.stateVersion = "26.05";

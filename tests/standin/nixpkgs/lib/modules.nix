@@ -93,6 +93,7 @@ let
         file = "the default";
         value = lib.mkOptionDefault option.default;
       };
+      priority = d: d.priority or lib.defaultOverridePriority;
       settled = lib.types.settle type loc (fallback ++ defs);
       set = fallback ++ concatMap lib.discharge defs;
       value =
@@ -107,6 +108,9 @@ let
       options = option // {
         inherit loc type value;
         isDefined = settled != [ ];
+        highestPrio = builtins.foldl' lib.min 9999 (
+          map priority (concatMap lib.discharge (fallback ++ defs))
+        );
         definitions = map (d: d.value) (lib.winning defs);
         files = map (d: d.file) defs;
         __toString = _: showOption loc;

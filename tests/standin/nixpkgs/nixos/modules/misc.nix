@@ -31,7 +31,6 @@ in
 
     networking.hostName = option (types.strMatching "[a-zA-Z0-9_-]*") "nixos";
     networking.domain = option (types.nullOr types.str) null;
-    networking.wireless.enable = option types.bool false;
     networking.useDHCP = option types.bool true;
     networking.firewall.enable = option types.bool true;
     networking.firewall.allowedTCPPorts = option (types.listOf types.port) [ ];

@@ -11,4 +11,5 @@
   ./services/nix.nix
   ./services/openssh.nix
   ./services/sudo.nix
+  ./services/wpa-supplicant.nix
 ]

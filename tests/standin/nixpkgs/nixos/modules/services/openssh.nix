@@ -39,6 +39,8 @@ in
       };
     };
     extraConfig = option types.lines "";
+    authorizedKeysInHomedir = option types.bool true;
+    authorizedKeysCommand = option types.str "none";
     hostKeys = option (types.listOf types.anything) [
       {
         type = "rsa";
