@@ -33,10 +33,23 @@
       inherit lib;
       inherit (fleet)
         nixosConfigurations
-        packages
         apps
         spinet
         ;
+
+      packages = forAllSystems (
+        system:
+        fleet.packages.${system}
+        // {
+          options = nixpkgs.legacyPackages.${system}.writeText "options.md" (
+            import ./nix/options.nix {
+              inherit (nixpkgs) lib;
+              inherit (self.nixosConfigurations.bach) options;
+              root = self;
+            }
+          );
+        }
+      );
 
       nixosModules = {
         default = ./nix/modules/default.nix;
@@ -48,20 +61,31 @@
         wifi = ./nix/modules/wifi.nix;
       };
 
-      devShells = forAllSystems (system: {
-        default = import ./nix/shell.nix {
-          pkgs = nixpkgs.legacyPackages.${system};
-          agenix = agenix.packages.${system}.default;
-          inherit (self.packages.${system}) spinet;
-        };
-      });
+      overlays.default = final: _: { spinet = final.callPackage ./nix/package.nix { }; };
+
+      formatter = forAllSystems (
+        system: nixpkgs.legacyPackages.${system}.callPackage ./nix/formatter.nix { }
+      );
+
+      devShells = forAllSystems (
+        system:
+        fleet.devShells.${system}
+        // {
+          default = import ./nix/shell.nix {
+            pkgs = nixpkgs.legacyPackages.${system};
+            agenix = agenix.packages.${system}.default;
+            inherit (self.packages.${system}) spinet;
+          };
+        }
+      );
 
       checks = forAllSystems (
         system:
         fleet.checks.${system}
         // import ./nix/checks {
           pkgs = nixpkgs.legacyPackages.${system};
-          inherit (self.packages.${system}) spinet;
+          inherit (self.packages.${system}) spinet options;
+          root = self;
         }
       );
     };

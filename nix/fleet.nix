@@ -209,6 +209,20 @@ in
       }
   );
 
+  devShells = forAllSystems (
+    system:
+    let
+      ops = import ./ops-shell.nix {
+        pkgs = nixpkgs.legacyPackages.${system};
+        inherit (packages.${system}) spinet;
+      };
+    in
+    {
+      inherit ops;
+      default = ops;
+    }
+  );
+
   # Plain data for the helper: reading hosts, rules and knownHosts evaluates no configuration.
   spinet = {
     rules = relative secrets;

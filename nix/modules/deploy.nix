@@ -57,6 +57,7 @@ in
       type = lib.types.str;
       default = "${config.networking.hostName}.local";
       defaultText = lib.literalExpression ''"''${config.networking.hostName}.local"'';
+      example = "192.168.1.20";
       description = ''
         Where the host answers. Set in the host's row of `lib.fleet`.
       '';
@@ -65,6 +66,7 @@ in
     port = lib.mkOption {
       type = lib.types.port;
       default = 22;
+      example = 2222;
       description = ''
         The port `spinet` connects to. Set in the host's row of `lib.fleet`.
       '';
@@ -73,6 +75,7 @@ in
     tags = lib.mkOption {
       type = lib.types.listOf lib.types.str;
       default = [ ];
+      example = lib.literalExpression ''[ "kitchen" ]'';
       description = ''
         The tags of the host, as in `spinet deploy @kitchen`. Set in the host's row of `lib.fleet`;
         a module that several hosts share can ask for them.

@@ -6,6 +6,7 @@ let
   properties = import ./properties.nix { inherit lib; };
   types = import ./types.nix { inherit lib; };
   modules = import ./modules.nix { inherit lib; };
+  docs = import ./docs.nix { inherit lib; };
   fileset = import ./fileset.nix { inherit lib; };
 
   lib =
@@ -14,6 +15,7 @@ let
     // strings
     // properties
     // modules
+    // docs
     // {
       inherit types fileset systems;
       attrsets = basics;

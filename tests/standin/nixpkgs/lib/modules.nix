@@ -113,6 +113,7 @@ let
         );
         definitions = map (d: d.value) (lib.winning defs);
         files = map (d: d.file) defs;
+        declarations = map (d: d.file) declarations;
         __toString = _: showOption loc;
       };
       config = (option.apply or lib.id) value;

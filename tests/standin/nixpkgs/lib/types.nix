@@ -90,11 +90,12 @@ rec {
   number = scalar "number" (x: isInt x || isFloat x);
   ints = {
     between =
-      low: high: scalar "integer between ${toString low} and ${toString high}" (between low high);
+      low: high:
+      scalar "integer between ${toString low} and ${toString high} (both inclusive)" (between low high);
     positive = scalar "positive integer" (n: isInt n && n > 0);
     unsigned = scalar "unsigned integer" (n: isInt n && n >= 0);
     u8 = ints.between 0 255;
-    u16 = ints.between 0 65535;
+    u16 = scalar "16 bit unsigned integer; between 0 and 65535 (both inclusive)" (between 0 65535);
     u32 = ints.between 0 4294967295;
   };
   port = ints.u16;
@@ -108,14 +109,18 @@ rec {
   lines = joined "strings concatenated with newlines" "\n";
   commas = joined "comma-separated string" ",";
   separatedString = joined "string";
-  path = scalar "path" (p: isPath p || (lib.isStringLike p && lib.hasPrefix "/" (toString p)));
+  path = scalar "absolute path" (
+    p: isPath p || (lib.isStringLike p && lib.hasPrefix "/" (toString p))
+  );
   pathInStore = path;
   package = mkType {
     name = "package";
     check = p: lib.isDerivation p || lib.isStorePath p;
     merge = first;
   };
-  enum = choices: scalar "one of ${builtins.toJSON choices}" (v: elem v choices);
+  enum =
+    choices:
+    scalar "one of ${lib.concatMapStringsSep ", " builtins.toJSON choices}" (v: elem v choices);
 
   raw = mkType {
     name = "raw value";
@@ -183,6 +188,7 @@ rec {
           concatMap (n: map (lib.nameValuePair n) (settle t (loc ++ [ n ]) (attrsDefs defs n))) (namesOf defs)
         );
       extend = other: attrsOf (extended t other.inner);
+      getSubOptions = loc: (t.getSubOptions or (_: { })) (loc ++ [ "<name>" ]);
       inner = t;
     };
   # As attrsOf, but no value is looked at before it is used.
@@ -267,7 +273,16 @@ rec {
       ...
     }:
     mkType {
-      name = "submodule";
+      name = "(submodule)";
+      getSubOptions =
+        loc:
+        (lib.evalModules {
+          prefix = loc;
+          inherit modules;
+          specialArgs = specialArgs // {
+            name = lib.last loc;
+          };
+        }).options;
       check = v: isAttrs v || isPath v || lib.isFunctionLike v;
       merge =
         loc: defs:

@@ -78,7 +78,10 @@
   rust-analyzer = "";
   rustc = "";
   rustfmt = "";
-  nixfmt-rfc-style = "";
+  deadnix = "";
+  nixd = "";
+  qemu = "";
+  statix = "";
   pkg-config = "";
 
   # Files no test looks into.

@@ -56,7 +56,7 @@ in
     options =
       common
       // {
-        service = service;
+        inherit service;
         timer.timerConfig = section;
         socket = {
           socketConfig = section;
