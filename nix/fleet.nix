@@ -124,7 +124,7 @@ let
     (nixosConfigurations.${name}.extendModules {
       modules = [
         row.sdImage
-        { image.baseName = "spinet-${name}"; }
+        { image.baseName = lib.mkForce "spinet-${name}"; }
       ];
     }).config.system.build.sdImage
   ) boards;

@@ -10,7 +10,7 @@ in
     ./wifi-country.nix
   ];
 
-  image.baseName = "spinet-bootstrap-${lib.removeSuffix "-linux" config.nixpkgs.hostPlatform.system}";
+  image.baseName = lib.mkForce "spinet-bootstrap-${lib.removeSuffix "-linux" config.nixpkgs.hostPlatform.system}";
 
   hardware.enableRedistributableFirmware = true;
 
