@@ -2,6 +2,7 @@
 {
   config,
   lib,
+  options,
   pkgs,
   ...
 }:
@@ -18,6 +19,7 @@ let
     }) config.age.secrets;
     healthChecks = lib.mapAttrsToList (name: command: { inherit name command; }) cfg.healthChecks;
     wifi = config.spinet.wifi.networks != { };
+    joinsWifi = (import ./radio.nix { inherit config lib options; }).isUsed;
   };
 in
 {

@@ -18,6 +18,7 @@ impl Job<'_> {
             // it ran there before, with the secrets it had
             return Ok(());
         }
+        check_network(status, name, manifest.joins_wifi)?;
         for secret in &manifest.secrets {
             let lacks = header::lacks(&secret.file, &self.key)
                 .with_context(|| format!("while reading the recipients of {}", secret.name))?;
@@ -68,6 +69,19 @@ fn check_system(machine: &str, name: &str, system: &str) -> Result<()> {
     .into())
 }
 
+/// Fails if the host is on the wifi alone and the new system joins none: it would only be undone.
+fn check_network(status: &Status, name: &str, joins_wifi: Option<bool>) -> Result<()> {
+    if !status.only_wifi || joins_wifi != Some(false) {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{name} is connected by wifi alone, and its new configuration joins no network."
+    ))
+    .hint("Name the network: spinet.wifi.networks.home.secret = ../../secrets/wifi-home.age;")
+    .hint("If it goes on by cable, plug the cable in first.")
+    .into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,5 +93,22 @@ mod tests {
         assert!(error.to_string().contains("runs on aarch64"), "{error}");
         assert!(check_system("riscv64", "r", "riscv64-linux").is_ok());
         assert!(check_system("", "r", "aarch64-linux").is_err());
+    }
+
+    #[test]
+    fn the_last_way_to_a_host_is_not_taken_away() {
+        let on = |only_wifi| Status {
+            only_wifi,
+            ..Status::default()
+        };
+        let error = check_network(&on(true), "bach", Some(false)).unwrap_err();
+        assert!(error.to_string().contains("wifi alone"), "{error}");
+        for (status, joins) in [
+            (on(true), Some(true)),
+            (on(true), None),
+            (on(false), Some(false)),
+        ] {
+            assert!(check_network(&status, "bach", joins).is_ok());
+        }
     }
 }

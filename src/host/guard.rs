@@ -216,4 +216,34 @@ mod tests {
         assert!(is_end("spinet-waiting a-1", "a-1") && is_end("spinet-end a-1", "a-1"));
         assert!(!is_end("spinet-end a-10", "a-1") && !is_end("spinet: committed", "a-1"));
     }
+
+    #[test]
+    fn a_cable_that_carries_something_is_another_way_in() {
+        // name, what is beside its device, carrier
+        let is_only_wifi = |interfaces: &[(&str, &str, &str)]| {
+            let sys = tempfile::tempdir().unwrap();
+            for (name, kind, carrier) in interfaces {
+                let folder = sys.path().join(name);
+                std::fs::create_dir(&folder).unwrap();
+                for file in kind.split_whitespace() {
+                    std::fs::write(folder.join(file), "").unwrap();
+                }
+                std::fs::write(folder.join("carrier"), carrier).unwrap();
+            }
+            let script = format!("{}\nonly_wifi \"$1\"", include_str!("guard/2-host.sh"));
+            std::process::Command::new("sh")
+                .args(["-euc", &script, "sh"])
+                .arg(sys.path())
+                .status()
+                .unwrap()
+                .success()
+        };
+        let (lo, docker) = (("lo", "", "1\n"), ("docker0", "", "1\n"));
+        let wlan = ("wlan0", "device phy80211", "1\n");
+        assert!(is_only_wifi(&[lo, docker, wlan]));
+        assert!(is_only_wifi(&[lo, ("end0", "device", "0\n"), wlan]));
+        assert!(!is_only_wifi(&[lo, ("end0", "device", "1\n"), wlan]));
+        assert!(!is_only_wifi(&[("wlan0", "device phy80211", "0\n")]));
+        assert!(!is_only_wifi(&[lo, docker]));
+    }
 }

@@ -94,6 +94,7 @@ mod tests {
                 },
             ],
             wifi: false,
+            joins_wifi: None,
             user: "root".into(),
         };
         let checks = checks(&manifest);

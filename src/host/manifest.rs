@@ -27,6 +27,9 @@ pub struct Manifest {
     /// It is reached over wifi.
     #[serde(default)]
     pub wifi: bool,
+    /// Something in it joins wifi networks, spinet's module or another; unknown of systems built before it said so.
+    #[serde(default)]
+    pub joins_wifi: Option<bool>,
     /// Who logs in to it.
     #[serde(default = "root")]
     pub user: String,

@@ -81,6 +81,8 @@ pub struct Status {
     /// Bytes of memory, and how much of it can be had.
     pub memory: u64,
     pub memory_available: u64,
+    /// Radios alone connect it: no cable carries anything.
+    pub only_wifi: bool,
 }
 
 impl Status {
@@ -124,6 +126,7 @@ impl Status {
             leftover: number("leftover").is_some_and(|n| n > 0),
             memory: kib("memory_kib").unwrap_or(0),
             memory_available: kib("available_kib").unwrap_or(0),
+            only_wifi: get("network") == "wifi",
         })
     }
 

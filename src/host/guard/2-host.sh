@@ -58,3 +58,15 @@ reachable() {
     ip route get "${1%%\%*}" ${device:+dev "$device"} >/dev/null 2>&1
 }
 
+
+# Whether nothing but radios connects this host: a cable that carries something is another way in.
+only_wifi() { # FOLDER OF THE INTERFACES
+  radio=no
+  for interface in "$1"/*; do
+    # virtual ones have no device
+    if [ ! -e "$interface/device" ] || [ "$(cat "$interface/carrier" 2>/dev/null || echo 0)" != 1 ]; then continue; fi
+    if [ ! -e "$interface/phy80211" ] && [ ! -e "$interface/wireless" ]; then return 1; fi
+    radio=yes
+  done
+  [ "$radio" = yes ]
+}

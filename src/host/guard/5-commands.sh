@@ -98,6 +98,7 @@ cmd_status() {
   while read -r key value _; do
     case $key in MemTotal:) echo "memory_kib=$value" ;; MemAvailable:) echo "available_kib=$value" ;; esac
   done </proc/meminfo
+  if only_wifi /sys/class/net; then echo network=wifi; fi
   echo end=status
 }
 
