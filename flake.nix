@@ -63,6 +63,14 @@
 
       overlays.default = final: _: { spinet = final.callPackage ./nix/package.nix { }; };
 
+      templates.default = {
+        path = ./templates/fleet;
+        description = "A flake with one Raspberry Pi, to be made yours by editing two marked lines";
+        welcomeText = ''
+          Edit the two lines marked EDIT (`grep -rn EDIT .`), then go on with README.md.
+        '';
+      };
+
       formatter = forAllSystems (
         system: nixpkgs.legacyPackages.${system}.callPackage ./nix/formatter.nix { }
       );

@@ -8,8 +8,9 @@ set -f
 files=$(find . -name '*.nix' -not -path './target/*')
 # shellcheck disable=SC2086 # no name of ours has a space
 nixfmt --check $files
-# shellcheck disable=SC2086
-deadnix --fail $files
+# A template has a name or two for what its user is yet to write.
+# shellcheck disable=SC2046,SC2086
+deadnix --fail $(printf '%s\n' $files | grep -v '^\./templates/')
 if command -v statix >/dev/null; then
     statix check .
 else

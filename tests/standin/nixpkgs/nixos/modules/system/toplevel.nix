@@ -72,8 +72,8 @@ in
       paths = config.environment.systemPackages;
     };
 
-    # A wrong name under spinet or age fails here even if nobody reads the option.
-    system.build.toplevel = forced [ "spinet" ] forced [ "age" ] checked (
+    # A wrong name under spinet or age fails here even if nobody reads the option; NixOS' /etc has the time zone.
+    system.build.toplevel = forced [ "spinet" ] forced [ "age" ] forced [ "time" "timeZone" ] checked (
       pkgs.runCommand "nixos-system-${config.system.name}-${config.system.nixos.label}"
         {
           inherit (config.system.build) activate etc sw;
