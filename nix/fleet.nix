@@ -7,6 +7,7 @@
   nixpkgs,
   agenix,
   # { NAME = { system; modules; address ? "NAME.local"; user ? "root"; port ? 22; tags ? [ ]; sdImage ? ..; }; }
+  # In the place of `modules` a row may have `configuration`, a system the caller evaluates.
   # sdImage is a module that makes config.system.build.sdImage: nixpkgs' generic one for aarch64, none for the others.
   hosts,
   # The agenix rules, a path inside the caller's flake.
@@ -65,7 +66,7 @@ let
   }
   // specialArgs;
 
-  nixosConfigurations = lib.mapAttrs (
+  fromModules =
     name: row:
     lib.nixosSystem {
       specialArgs = allArgs;
@@ -85,7 +86,39 @@ let
         })
       ]
       ++ row.modules;
-    }
+    };
+
+  # A system of the caller's own is taken as it is, so it must have what the helper relies on, and say what its row says.
+  fromConfiguration =
+    name:
+    { configuration, ... }@row:
+    let
+      required = {
+        age = "agenix.nixosModules.default";
+        spinet = "spinet.nixosModules.default";
+      };
+      missing = lib.attrValues (removeAttrs required (lib.attrNames configuration.options));
+      inherit (configuration.pkgs.stdenv.hostPlatform) system;
+      inherit (configuration.config.spinet) deploy;
+      differing = lib.filter (key: deploy.${key} != row.${key}) [
+        "user"
+        "port"
+      ];
+      lines = map (key: "spinet.deploy.${key} = ${builtins.toJSON row.${key}};") differing;
+    in
+    if row ? modules then
+      throw "spinet: ${name} has `modules` and `configuration`; keep one of them."
+    else if missing != [ ] then
+      throw "spinet: add ${lib.concatStringsSep " and " missing} to the modules of ${name}'s configuration."
+    else if system != row.system then
+      throw "spinet: ${name} is ${row.system} in the fleet, but its configuration is for ${system}."
+    else if differing != [ ] then
+      throw "spinet: say in ${name}'s configuration what its row says: ${lib.concatStringsSep " " lines}"
+    else
+      configuration;
+
+  nixosConfigurations = lib.mapAttrs (
+    name: row: (if row ? configuration then fromConfiguration else fromModules) name row
   ) rows;
 
   # Who may log in to a host's card: whoever may administer the host itself.
@@ -230,6 +263,7 @@ in
     hosts = lib.mapAttrs (
       _: row:
       removeAttrs row [
+        "configuration"
         "modules"
         "sdImage"
       ]

@@ -42,6 +42,9 @@ in
         #!/bin/bash
         exec ${builder} -c "$1"
       ''
+    else if config.boot.loader.grub.device or "" != "" then
+      # GRUB has no disk here to be installed on
+      "true"
     else
       "echo 'Warning: do not know how to make this configuration bootable; please enable a boot loader.' 1>&2; true";
 }
