@@ -91,6 +91,7 @@
         system:
         fleet.checks.${system}
         // import ./nix/checks {
+          inherit nixpkgs agenix;
           pkgs = nixpkgs.legacyPackages.${system};
           inherit (self.packages.${system}) spinet options;
           root = self;

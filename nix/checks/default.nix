@@ -1,5 +1,7 @@
 # What `nix flake check` builds, beside evaluating every host.
 {
+  nixpkgs,
+  agenix,
   pkgs,
   spinet,
   # This flake.
@@ -56,4 +58,8 @@ in
     sh ${./example-keys.sh} ${../modules/refuse-example-keys.sh} ${../example-keys}
     touch $out
   '';
+}
+// import ./vm {
+  inherit nixpkgs agenix pkgs;
+  self = root;
 }

@@ -31,6 +31,7 @@ let
       runtimeShell = "/bin/sh";
       config = { };
       rustPlatform = import ./rust.nix { inherit lib final; };
+      testers = import ./testers.nix { inherit lib final; };
       extend =
         overlay:
         import ./. {

@@ -1,0 +1,3 @@
+{
+  environment.etc.change.text = "good";
+}
