@@ -25,41 +25,14 @@ let
     "aarch64-linux"
   ];
 
-  rows = lib.mapAttrs (
-    name: row:
-    {
-      address = "${name}.local";
-      user = "root";
-      port = 22;
-      tags = [ ];
-      # Without it the host has no card to write.
-      sdImage = if row.system == "aarch64-linux" then ./modules/sd-image.nix else null;
-    }
-    // row
-  ) hosts;
+  rows = import ./rows.nix { inherit lib hosts; };
   boards = lib.filterAttrs (_: row: row.sdImage != null) rows;
 
-  # "/nix/store/..-source/secrets/a.age" -> "secrets/a.age". Text only: the file need not exist yet.
-  relative = path: lib.removePrefix "${self}/" (toString path);
-
-  # What the rules and the pins say, for the hosts' assertions.
-  rulesFolder = lib.removeSuffix (baseNameOf secrets) (relative secrets);
-  recipients = lib.mapAttrs' (
-    file: rule: lib.nameValuePair "${rulesFolder}${file}" (rule.publicKeys or [ ])
-  ) (import secrets);
-  pins =
-    let
-      file = "${self}/${knownHosts}";
-      words = line: lib.filter (word: word != "") (lib.splitString " " line);
-      lines = map words (lib.splitString "\n" (builtins.readFile file));
-    in
-    lib.optionals (builtins.pathExists file) (lib.filter (line: lib.length line >= 3) lines);
-  # known_hosts(5): "bach,bach.local ssh-ed25519 AAAA.."
-  pinned =
-    name:
-    map (line: "${lib.elemAt line 1} ${lib.elemAt line 2}") (
-      lib.filter (line: lib.elem name (lib.splitString "," (lib.head line))) pins
-    );
+  rules = import ./rules.nix {
+    inherit lib secrets knownHosts;
+    root = self;
+  };
+  inherit (rules) relative;
 
   allArgs = {
     inherit spinet;
@@ -73,17 +46,7 @@ let
       modules = [
         agenix.nixosModules.default
         spinet.nixosModules.default
-        (import ./row.nix {
-          inherit
-            name
-            row
-            recipients
-            relative
-            knownHosts
-            ;
-          rules = relative secrets;
-          pinned = pinned name;
-        })
+        (import ./row.nix { inherit name row rules; })
       ]
       ++ row.modules;
     };
@@ -106,9 +69,7 @@ let
       ];
       lines = map (key: "spinet.deploy.${key} = ${builtins.toJSON row.${key}};") differing;
     in
-    if row ? modules then
-      throw "spinet: ${name} has `modules` and `configuration`; keep one of them."
-    else if missing != [ ] then
+    if missing != [ ] then
       throw "spinet: add ${lib.concatStringsSep " and " missing} to the modules of ${name}'s configuration."
     else if system != row.system then
       throw "spinet: ${name} is ${row.system} in the fleet, but its configuration is for ${system}."
@@ -216,7 +177,7 @@ in
     in
     {
       secrets = pkgs.runCommand "spinet-secrets" { nativeBuildInputs = [ packages.${system}.spinet ]; } ''
-        spinet secrets check --flake ${self} --rules ${relative secrets} \
+        spinet secrets check --flake ${self} --rules ${rules.path} \
           --evaluated ${evaluated} --known-hosts ${knownHosts}
         touch $out
       '';
@@ -258,7 +219,7 @@ in
 
   # Plain data for the helper: reading hosts, rules and knownHosts evaluates no configuration.
   spinet = {
-    rules = relative secrets;
+    rules = rules.path;
     inherit knownHosts;
     hosts = lib.mapAttrs (
       _: row:

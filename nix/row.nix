@@ -2,27 +2,24 @@
 {
   name,
   row,
-  # Recipients by file, relative to the flake: { "secrets/wifi-home.age" = [ "ssh-ed25519 AAAA.. admin" ]; }
-  recipients,
-  # The file of the rules, and that of the pinned keys, for messages.
+  # What the flake's rules and pins say.
   rules,
-  knownHosts,
-  # The keys pinned for this host: [ "ssh-ed25519 AAAA.." ]
-  pinned,
-  relative,
 }:
 { config, lib, ... }:
 let
-  # "ssh-ed25519 AAAA.. comment" -> "ssh-ed25519 AAAA.."
-  bare =
-    key: lib.concatStringsSep " " (lib.take 2 (lib.filter (w: w != "") (lib.splitString " " key)));
+  inherit (rules)
+    bare
+    folder
+    recipients
+    relative
+    ;
+  pinned = rules.pinned name;
 
   # With an identity of another kind the rules name that one, which is nowhere pinned.
   readsWithHostKey =
     lib.intersectLists config.age.identityPaths (map (key: key.path) config.services.openssh.hostKeys)
     != [ ];
 
-  folder = lib.removeSuffix (baseNameOf rules) rules;
   used = lib.filter (lib.hasPrefix folder) (
     map (secret: relative secret.file) (lib.attrValues config.age.secrets)
   );
@@ -60,7 +57,7 @@ in
     {
       assertion = unruled == [ ];
       message = ''
-        ${rules} has no rule for what ${name} uses: ${names unruled}. Add for each file
+        ${rules.path} has no rule for what ${name} uses: ${names unruled}. Add for each file
 
             "FILE".publicKeys = [ YOUR-KEY ${name} ];
 
@@ -70,8 +67,8 @@ in
     {
       assertion = pinned == [ ] || !readsWithHostKey || unreadable == [ ];
       message = ''
-        ${name} could not decrypt what it uses: its key, as ${knownHosts} pins it, is no recipient of
-        ${names unreadable}. Add it in ${rules}, and run `spinet secrets rekey`.
+        ${name} could not decrypt what it uses: its key, as ${rules.knownHosts} pins it, is no recipient of
+        ${names unreadable}. Add it in ${rules.path}, and run `spinet secrets rekey`.
       '';
     }
   ];
