@@ -28,6 +28,8 @@ pub struct Enrollment<'a> {
     pub key: &'a str,
     /// The key it replaces.
     pub old_key: Option<&'a str>,
+    /// Keys that unfinished runs put beside the old one.
+    pub added: &'a [String],
     /// The rules that must list it.
     pub secrets: &'a [String],
 }
@@ -109,6 +111,7 @@ impl<'a> Enrollment<'a> {
             name: self.name,
             key: self.key,
             old_key: self.old_key,
+            added: self.added,
             secrets: self.secrets,
             choose,
         }

@@ -202,6 +202,7 @@ async fn play(story: &mut Story<'_>, steps: &[Step]) -> Result<()> {
         name: &story.host.name,
         key: &contact.key,
         old_key: replaces.as_deref(),
+        added: &[],
         secrets: &names,
     };
     let member = Membership {

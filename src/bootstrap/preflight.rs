@@ -180,6 +180,7 @@ async fn enrolment(
         name: &story.host.name,
         key: &key,
         old_key: replaces,
+        added: &[],
         secrets: &names,
     };
     let edit = enroll::insert(rules, &enrollment, story.ui).await?;

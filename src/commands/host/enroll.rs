@@ -92,6 +92,7 @@ async fn in_fleet(args: &Enroll, flake: &Flake, fleet: &Fleet, ui: &Ui) -> Resul
         name: &host.name,
         key: &key,
         old_key: old_key.as_deref(),
+        added: &[],
         secrets: &names,
     };
     let member = Membership {
@@ -122,6 +123,7 @@ async fn in_folder(args: &Enroll, rules: &Rules, global: &Global, ui: &Ui) -> Re
         name: &args.name,
         key: &key,
         old_key: old_key.as_deref(),
+        added: &[],
         secrets: &named,
     };
     let replaced = enroll::replaced(rules, &enrollment, ui)?.map(|key| key.line());
@@ -141,6 +143,7 @@ async fn in_folder(args: &Enroll, rules: &Rules, global: &Global, ui: &Ui) -> Re
         name: &args.name,
         key: &key,
         old_key: replaced.as_deref().or(old_key.as_deref()),
+        added: &[],
         secrets: &secrets,
     };
     finish(args, rules, &enrollment, None, ui).await

@@ -20,6 +20,15 @@ pub struct Bound {
 }
 
 impl Bound {
+    /// The key without a name: it stands for itself.
+    pub fn inline(sources: &Sources, line: &str) -> Self {
+        Self {
+            sources: sources.clone(),
+            scope: sources.rules().0.to_owned(),
+            reference: literal(line),
+        }
+    }
+
     /// What to write in a file: the name where it is known, the key itself elsewhere.
     pub fn in_file(&self, file: &Path, line: &str) -> String {
         if file == self.scope {
@@ -86,7 +95,7 @@ pub fn ways(sources: &Sources, host: &str, line: &str, key: &Recipient) -> Vec<B
         ways.push(bound(edited, name));
     }
     // without any name to follow, the key itself is the element
-    ways.push(bound(sources.clone(), literal(line)));
+    ways.push(Bound::inline(sources, line));
     ways
 }
 
@@ -211,7 +220,7 @@ fn like(neighbour: &Key, host: &str) -> String {
 }
 
 /// A name as Nix reads it back: quoted unless it is a plain identifier.
-fn identifier(name: &str) -> String {
+pub fn identifier(name: &str) -> String {
     let first = |c: char| c.is_ascii_alphabetic() || c == '_';
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-'".contains(c);
     if name.starts_with(first) && name.chars().all(plain) {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 
+use super::beside::take_out;
 use super::sources::Sources;
 use super::{Edit, Expected, expected_now, listing, old_key, prove};
 use crate::error::Failure;
@@ -18,10 +19,20 @@ pub struct Enrollment<'a> {
     pub key: &'a str,
     /// The key it replaces, when that is known; else it is looked for under the host's name.
     pub old_key: Option<&'a str>,
+    /// Keys that were put beside it for a card (see [`super::beside`]) and go with it.
+    pub added: &'a [String],
     /// The rules that must list it.
     pub secrets: &'a [String],
     /// Chooses among several keys that could be the old one.
     pub choose: &'a dyn Fn(&str, &[Recipient]) -> Result<usize>,
+}
+
+impl Enrollment<'_> {
+    /// The keys that were put beside the old one.
+    pub(super) fn added(&self) -> Vec<Recipient> {
+        let keys = self.added.iter();
+        keys.flat_map(|key| Recipient::parse_all(key)).collect()
+    }
 }
 
 /// Finds the smallest change of the text that makes the enrolment true, and proves it. Writes nothing.
@@ -35,15 +46,24 @@ pub async fn enroll(rules: &Rules, wanted: &Enrollment<'_>) -> Result<Edit> {
     let sources = Sources::read(&rules.file, &rules.root)?;
     let old = old_key::find(&sources, rules, wanted, &key)?;
     let mut edited = sources.clone();
+    let mut gone = wanted.added();
+    // where there is no other, the one that was added is the host's by now
+    gone.retain(|added| match &old {
+        Some(old) => added.key() != old.key(),
+        None => added.key() != key.key(),
+    });
+    for added in &gone {
+        take_out(&mut edited, added);
+    }
     if let Some(old) = &old {
         old_key::replace(&mut edited, old, &key);
     }
-    let expected = expect(rules, wanted, old.as_ref(), &key);
+    let expected = expect(rules, wanted, old.as_ref(), &gone, &key);
     // named twice counts once
     let secrets: BTreeSet<&str> = wanted.secrets.iter().map(String::as_str).collect();
     let missing: Vec<&str> = secrets
         .into_iter()
-        .filter(|name| !lists(&rules.entries()[*name], old.as_ref(), &key))
+        .filter(|name| !lists(&rules.entries()[*name], old.as_ref(), &gone, &key))
         .collect();
     let mut last = None;
     // the ways to write it down, the one people would choose first; the evaluation decides which one is right
@@ -75,9 +95,12 @@ pub fn replaced(rules: &Rules, wanted: &Enrollment<'_>) -> Result<Option<Recipie
     old_key::find(&sources, rules, wanted, &key)
 }
 
-fn lists(rule: &Rule, old: Option<&Recipient>, key: &Recipient) -> bool {
+/// A rule that needs nothing more, once the keys in `gone` are taken out and the old one is replaced.
+fn lists(rule: &Rule, old: Option<&Recipient>, gone: &[Recipient], key: &Recipient) -> bool {
+    let stays = |r: &&Recipient| gone.iter().all(|g| g.key() != r.key());
     rule.recipients
         .iter()
+        .filter(stays)
         .any(|r| r.key() == key.key() || old.is_some_and(|o| o.key() == r.key()))
 }
 
@@ -86,10 +109,12 @@ fn expect(
     rules: &Rules,
     wanted: &Enrollment<'_>,
     old: Option<&Recipient>,
+    gone: &[Recipient],
     key: &Recipient,
 ) -> Expected {
     let mut expected = expected_now(rules);
     for (name, keys) in &mut expected {
+        keys.retain(|k| gone.iter().all(|g| g.key() != k));
         if old.is_some_and(|old| keys.remove(old.key())) || wanted.secrets.contains(name) {
             keys.insert(key.key().to_owned());
         }

@@ -1,5 +1,6 @@
 //! The ways to list a bound key where it is needed: in a list the rules share, or in each rule.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use rnix::ast::{self, Inherit, List};
@@ -56,6 +57,18 @@ pub fn ways(
         ways.extend(listed(&bound, line, &written, missing, Vec::new()));
     }
     ways
+}
+
+/// The key itself added to each of the rules named.
+pub fn by_itself(sources: &Sources, line: &str, names: &[&str]) -> Option<Sources> {
+    let written = rules::rules(sources);
+    listed(
+        &Bound::inline(sources, line),
+        line,
+        &written,
+        names,
+        Vec::new(),
+    )
 }
 
 /// Whether a text may take all values of a set.
@@ -193,23 +206,27 @@ pub fn append(text: &str, list: &List, reference: &str) -> Edit {
             range: at..at,
         };
     };
-    let at = tree::range(&element);
-    let own_line = text[..at.start]
+    after(text, list, &tree::range(&element), reference)
+}
+
+/// An element after one of the list's, laid out like it.
+pub fn after(text: &str, list: &List, element: &Range<usize>, reference: &str) -> Edit {
+    let own_line = text[..element.start]
         .rfind('\n')
-        .is_some_and(|n| text[n..at.start].trim().is_empty() && n > range.start);
+        .is_some_and(|n| text[n..element.start].trim().is_empty() && n > tree::range(list).start);
     let separator = if own_line {
         format!(
             "{}{}",
             tree::line_end(text),
-            tree::indent_at(text, at.start)
+            tree::indent_at(text, element.start)
         )
     } else {
         " ".to_owned()
     };
     let at = if own_line {
-        tree::behind_comment(text, at.end)
+        tree::behind_comment(text, element.end)
     } else {
-        at.end
+        element.end
     };
     Edit {
         range: at..at,
@@ -218,7 +235,7 @@ pub fn append(text: &str, list: &List, reference: &str) -> Edit {
 }
 
 /// The place of the first rule that cannot be edited, for an error that points at it.
-pub fn place(sources: &Sources, missing: &[&str]) -> std::ops::Range<usize> {
+pub fn place(sources: &Sources, missing: &[&str]) -> Range<usize> {
     let (_, text) = sources.rules();
     let Some(root) = tree::parse(text) else {
         return 0..0;

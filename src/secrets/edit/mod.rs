@@ -3,6 +3,7 @@
 //! what was meant.
 
 mod add_rule;
+mod beside;
 mod binding;
 mod enroll;
 mod json;
@@ -27,6 +28,7 @@ use crate::ui::Ui;
 use sources::Sources;
 
 pub use add_rule::{add_rule, names};
+pub use beside::beside;
 pub use enroll::{Enrollment, enroll, replaced};
 
 /// The keys every rule must have after a change.
@@ -193,6 +195,12 @@ pub fn try_all(path: &Path, text: &str) {
         let mut replaced = sources.clone();
         old_key::replace(&mut replaced, &Recipient::parse_all(&old).remove(0), &key);
         all.push(replaced);
+        let old = Recipient::parse_all(&old).remove(0);
+        for way in beside::ways(&sources, "bach", KEY, &old, &key, &[], &names) {
+            let mut without = way.clone();
+            beside::take_out(&mut without, &key);
+            all.extend([way, without]);
+        }
     }
     all.extend(add_rule::candidates(&sources, "new \"$.age", &[key]));
     for way in all {

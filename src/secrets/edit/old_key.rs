@@ -24,6 +24,8 @@ pub fn find(
     {
         return Ok((old.key() != new.key()).then_some(old));
     }
+    let added = wanted.added();
+    let is_added = |key: &Recipient| added.iter().any(|a| a.key() == key.key());
     let written = || {
         sources
             .files()
@@ -44,6 +46,10 @@ pub fn find(
             written().filter(|k| fits(k)).map(|k| k.recipient).collect();
         found.sort();
         found.dedup_by(|a, b| a.key() == b.key());
+        // what was put beside the old key is the old key only where there is no other
+        if found.iter().any(|k| !is_added(k)) {
+            found.retain(|k| !is_added(k));
+        }
         match found.as_slice() {
             [] => {}
             [one] if one.key() == new.key() => return Ok(None),

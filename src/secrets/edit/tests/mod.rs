@@ -56,6 +56,7 @@ fn enroll(files: &[(&str, &str)], old_key: Option<&str>) -> Option<Result<Vec<St
         name: "bach",
         key: NEW,
         old_key,
+        added: &[],
         secrets: &secrets,
         choose: &nobody,
     };

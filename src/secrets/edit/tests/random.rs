@@ -237,14 +237,44 @@ impl Folder {
 
     /// Whether something was written.
     fn enroll(&self, name: &str, key: &str, old_key: Option<&str>, secrets: &[String]) -> bool {
+        self.enroll_after(&[], name, key, old_key, secrets)
+    }
+
+    /// With keys that were put beside the old one before.
+    fn enroll_after(
+        &self,
+        added: &[&str],
+        name: &str,
+        key: &str,
+        old_key: Option<&str>,
+        secrets: &[String],
+    ) -> bool {
+        let added: Vec<String> = added.iter().map(ToString::to_string).collect();
         let wanted = Enrollment {
             name,
             key,
             old_key,
+            added: &added,
             secrets,
             choose: &nobody,
         };
         let edit = block_on(super::super::enroll(&self.rules(), &wanted)).unwrap();
+        write(&edit);
+        !edit.is_empty()
+    }
+
+    /// Puts a new key beside the one of `byrd`.
+    fn admit(&self, key: &str, old_key: Option<&str>, added: &[&str], secrets: &[String]) -> bool {
+        let added: Vec<String> = added.iter().map(ToString::to_string).collect();
+        let wanted = Enrollment {
+            name: "byrd",
+            key,
+            old_key,
+            added: &added,
+            secrets,
+            choose: &nobody,
+        };
+        let edit = block_on(super::super::beside(&self.rules(), &wanted)).unwrap();
         write(&edit);
         !edit.is_empty()
     }
@@ -309,6 +339,50 @@ proptest! {
         prop_assert_eq!(folder.sets(), before);
         prop_assert_eq!(folder.texts(), texts);
     }
+
+    #[test]
+    fn a_key_beside_another_goes_without_a_trace(shape in shapes()) {
+        if crate::process::find("nix-instantiate").is_none() {
+            return Ok(());
+        }
+        let folder = Folder::of(&shape);
+        let (before, old) = (folder.sets(), bare(&key("byrd")));
+        let (first, second) = (line("first"), line("second"));
+        // rules that do not list byrd are for the new key alone
+        let secrets = shape.secrets();
+        let both = |new: &str| -> Sets {
+            let add = |(name, keys): (&String, &BTreeSet<String>)| {
+                let mut keys = keys.clone();
+                if keys.contains(&old) || secrets.contains(name) {
+                    keys.insert(bare(new));
+                }
+                (name.clone(), keys)
+            };
+            before.iter().map(add).collect()
+        };
+        let is_listed = before.values().any(|keys| keys.contains(&old));
+        prop_assert!(folder.admit(&first, Some(&old), &[], &secrets));
+        prop_assert_eq!(folder.sets(), both(&first));
+        // an unfinished run, and another one with another key
+        folder.admit(&second, Some(&old), &[&first, &second], &secrets);
+        prop_assert_eq!(folder.sets(), both(&second));
+        prop_assert!(!folder.admit(&second, Some(&old), &[&second], &secrets), "a second time");
+        // the card has shown its key
+        folder.enroll_after(&[&second], "byrd", &second, Some(&old), &secrets);
+        let new = Folder::of(&shape);
+        new.enroll("byrd", &second, is_listed.then_some(old.as_str()), &secrets);
+        prop_assert_eq!(folder.sets(), new.sets());
+        if is_listed {
+            let relative = |folder: &Folder| -> Vec<String> {
+                folder.texts().into_iter().map(|(_, text)| text).collect()
+            };
+            prop_assert_eq!(relative(&folder), relative(&new), "as if it had been replaced at once");
+        }
+    }
+}
+
+fn line(name: &str) -> String {
+    key(name).replace(&format!("{name}@desk"), "root@byrd")
 }
 
 /// What the fuzz target starts from; also a regression test for what it found.
