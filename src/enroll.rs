@@ -1,4 +1,5 @@
-//! The story of an enrolment, shared by `bootstrap` and `host enroll`:
+//! The story of an enrolment, shared by `bootstrap` and `host enroll`. A card with the host's configuration has it in two
+//! parts: [`admit`] puts its key beside the old one before the card is made, [`run`] comes once it has shown that key.
 //! 1. the host's key into the rules, beside the others or in place of its old one, proven by evaluation;
 //! 2. in a flake of spinet's: the key pinned in `hosts/known_hosts`, and a wifi secret that does not exist yet made from
 //!    the profile on the card;
@@ -64,22 +65,54 @@ pub async fn run(
 ) -> Result<()> {
     replace::recover(&rules.root, |text| ui.say(text))?;
     let edit = insert(rules, enrollment, ui).await?;
+    let rules = change(rules, edit, ui).await?;
+    if let Some(member) = member {
+        pin(member, enrollment.key, &rules, ui).await?;
+        make_wifi_secret(member, &rules, ui).await?;
+    }
+    match access {
+        Some(access) => rekey(&rules, enrollment, access, ui),
+        None => Ok(()),
+    }
+}
+
+/// Lets the host's new key read what its old one reads, and the secrets of its configuration; both read from then on. What
+/// the configuration names is visible to the flake afterwards. Running it again changes nothing that is right.
+pub async fn admit(
+    rules: &Rules,
+    enrollment: &Enrollment<'_>,
+    member: &Membership<'_>,
+    access: Access<'_>,
+    ui: &Ui,
+) -> Result<()> {
+    replace::recover(&rules.root, |text| ui.say(text))?;
+    let edit = beside(rules, enrollment, ui).await?;
+    let rules = change(rules, edit, ui).await?;
+    make_wifi_secret(member, &rules, ui).await?;
+    rekey(&rules, enrollment, access, ui)?;
+    let named = member
+        .secrets
+        .iter()
+        .map(|s| member.flake.dir.join(&s.file));
+    let mut files: Vec<PathBuf> = named.collect();
+    files.push(rules.file.clone());
+    tell_tracked(&rules, &files, ui).await
+}
+
+/// Writes a change of the rules and shows it; the rules as they are then.
+async fn change(rules: &Rules, edit: Edit, ui: &Ui) -> Result<Rules> {
     if !edit.is_empty() {
         edit.write(ui)?;
         ui.say(indent(&edit.diff()));
         tell_tracked(rules, &edit.created(), ui).await?;
     }
-    let rules = rules.with(edit.after);
-    if let Some(member) = member {
-        pin(member, enrollment.key, &rules, ui).await?;
-        make_wifi_secret(member, &rules, ui).await?;
-    }
-    let Some(access) = access else {
-        return Ok(());
-    };
+    Ok(rules.with(edit.after))
+}
+
+fn rekey(rules: &Rules, enrollment: &Enrollment<'_>, access: Access<'_>, ui: &Ui) -> Result<()> {
     let mut accepted = access.accepted.to_vec();
     accepted.push(fingerprint(enrollment.key)?);
-    let plan = to_rekey(&rules, enrollment)?;
+    let plan = to_rekey(rules, enrollment)?;
     if plan.is_empty() {
         return Ok(());
     }
@@ -96,6 +129,13 @@ pub async fn insert(rules: &Rules, enrollment: &Enrollment<'_>, ui: &Ui) -> Resu
     let choose =
         |question: &str, several: &[Recipient]| choose(question, several, enrollment.name, ui);
     edit::enroll(rules, &enrollment.wanted(&choose)).await
+}
+
+/// Plans the change that puts the key beside the old one.
+pub async fn beside(rules: &Rules, enrollment: &Enrollment<'_>, ui: &Ui) -> Result<Edit> {
+    let choose =
+        |question: &str, several: &[Recipient]| choose(question, several, enrollment.name, ui);
+    edit::beside(rules, &enrollment.wanted(&choose)).await
 }
 
 /// The key that the enrolment would replace.

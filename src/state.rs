@@ -22,6 +22,13 @@ pub struct Pending {
     pub written: bool,
     /// The card, as the user named it.
     pub card: PathBuf,
+    /// The card holds the host's permanent configuration, not the bootstrap image.
+    #[serde(default)]
+    pub full: bool,
+    /// Keys that were put into the rules for a card that has not shown itself: this one's, and those of cards that were
+    /// given up while another was being put in their place.
+    #[serde(default)]
+    pub added: Vec<String>,
 }
 
 /// The state file of one host of one flake.
@@ -133,6 +140,8 @@ mod tests {
             replaces: None,
             written: false,
             card: "/dev/sda".into(),
+            full: true,
+            added: vec!["ssh-ed25519 AAAA".into()],
         };
         State::open_in(dir.path(), "bach")
             .unwrap()
@@ -143,6 +152,16 @@ mod tests {
         state.settle().unwrap();
         state.settle().unwrap();
         assert_eq!(state.pending().unwrap(), None);
+    }
+
+    #[test]
+    fn a_pending_pin_of_an_older_spinet_is_one_of_a_bootstrap_image() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = r#"{ "attempt": "a1", "key": null, "replaces": null, "written": true, "card": "/dev/sda" }"#;
+        std::fs::write(dir.path().join("bach.pending.json"), text).unwrap();
+        let state = State::open_in(dir.path(), "bach").unwrap();
+        let pending = state.pending().unwrap().unwrap();
+        assert!(!pending.full && pending.added.is_empty());
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::ui::bytes;
 
 /// Builds the image; the folder or file nix made.
 pub async fn build(story: &Story<'_>) -> Result<PathBuf> {
-    let attr = format!("{}-image", story.host.name);
+    let attr = story.attr();
     let ui = story.ui;
     let built = story
         .nix
@@ -34,24 +34,36 @@ pub async fn build(story: &Story<'_>) -> Result<PathBuf> {
     }
 }
 
-/// Writes the card. The pin is remembered before the first byte, so that a second run knows the key on the card.
-pub async fn write(
-    story: &Story<'_>,
-    writing: Writing,
-    image: &std::path::Path,
-) -> Result<Pending> {
-    let ui = story.ui;
-    let mut pending = Pending {
+/// What is remembered of a card before it is written.
+pub fn pending(story: &Story<'_>, writing: &Writing) -> Result<Pending> {
+    Ok(Pending {
         attempt: attempt()?,
         key: writing.key.as_ref().map(Key::public).transpose()?,
         replaces: writing.replaces.clone(),
         written: false,
         card: writing.path.clone(),
-    };
-    if let (Some(keeping), Some(key)) = (&writing.keeping, &writing.key) {
-        // a key that is on a card is never lost
-        keeping.write(key, story).await?;
+        full: story.is_full(),
+        added: story.added.clone(),
+    })
+}
+
+/// Keeps a new key for the admins, where that is wanted: a key that others count on, or that is on a card, is never lost.
+pub async fn keep(story: &Story<'_>, writing: &mut Writing) -> Result<()> {
+    match (writing.keeping.take(), &writing.key) {
+        (Some(keeping), Some(key)) => keeping.write(key, story).await,
+        _ => Ok(()),
     }
+}
+
+/// Writes the card. The pin is remembered before the first byte, so that a second run knows the key on the card.
+pub async fn write(
+    story: &Story<'_>,
+    mut writing: Writing,
+    image: &std::path::Path,
+) -> Result<Pending> {
+    let ui = story.ui;
+    let mut pending = pending(story, &writing)?;
+    keep(story, &mut writing).await?;
     story.state.remember(&pending)?;
     ui.if_stopped(
         format!(
@@ -79,7 +91,7 @@ pub async fn write(
     Ok(pending)
 }
 
-/// The files that make a generic image this host's card.
+/// The files that make an image this host's card.
 fn seed(
     story: &Story<'_>,
     writing: &Writing,

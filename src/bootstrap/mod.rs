@@ -1,15 +1,18 @@
 //! The story of a new card, in order:
 //! 1. check everything that can be known before the first minute of work;
-//! 2. build the image;
-//! 3. write it to the card, verify it, put hostname, host key and wifi on it, the boot block last;
-//! 4. wait until the host answers and shows the key that was put there;
-//! 5. enroll: its key into the rules and the known hosts, the secrets it reads encrypted for it;
+//! 2. with `--image full`: the card's key into the rules beside the old one, the secrets encrypted for both;
+//! 3. build the image, write it to the card, verify it, put hostname, host key and wifi on it, the boot block last;
+//! 4. wait until the host answers and shows the key that was put there, and with `--image full` see how it is;
+//! 5. enroll: its key, and no older one, in the rules and the known hosts, the secrets it reads encrypted for it;
 //! 6. with `--deploy`: go on to the first deploy.
 
+mod admit;
 mod card;
 mod contact;
+mod health;
 mod keep;
 mod preflight;
+mod steps;
 mod which_card;
 mod wifi;
 
@@ -19,15 +22,20 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use contact::Contact;
+
 use crate::cli;
 use crate::deploy;
 use crate::enroll::{self, Access, Enrollment, Membership};
-use crate::error::{Exit, Failure};
-use crate::fleet::{Flake, Fleet, Host};
+use crate::error::{Exit, Failure, Hint};
+use crate::fleet::{Flake, Fleet, Host, Needs};
+use crate::host::known_hosts::bare;
 use crate::nix::Nix;
 use crate::secrets::Rules;
 use crate::state::{Pending, State};
 use crate::ui::Ui;
+use crate::wifi::Profile;
+use steps::Step;
 
 /// What all steps work on.
 struct Story<'a> {
@@ -40,88 +48,39 @@ struct Story<'a> {
     state: State,
     /// The card of an earlier run that is whole and waits for its host, or of this run once written.
     pending: Option<Pending>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Check,
-    Build,
-    Card,
-    Contact,
-    Enroll,
-    Deploy,
+    /// Keys that this run or unfinished ones put into the rules for a card that has not shown itself.
+    added: Vec<String>,
 }
 
 impl Story<'_> {
-    /// The steps this run takes: a card that is whole already is not written again.
-    fn steps(&self) -> Vec<Step> {
-        let mut steps = vec![Step::Check];
-        if self.pending.is_none() {
-            steps.extend([Step::Build, Step::Card]);
-        }
-        steps.extend([Step::Contact, Step::Enroll]);
-        if self.args.deploy {
-            steps.push(Step::Deploy);
-        }
-        steps
+    /// The rules as they are now.
+    async fn rules(&self) -> Result<Rules> {
+        let file = self.flake.dir.join(&self.fleet.rules);
+        Rules::load(&file, &self.flake.work_tree).await
     }
 
-    /// What a step will do, in one sentence.
-    fn describe(&self, step: Step) -> String {
-        let name = &self.host.name;
-        let address = self.args.address.as_deref().unwrap_or(&self.host.address);
-        match step {
-            Step::Check => "Check tools, rights, card, wifi, rules and identities.".into(),
-            Step::Build => format!("Build the image of {name} with `nix build .#{name}-image`."),
-            Step::Card => {
-                let card = self
-                    .args
-                    .card
-                    .as_ref()
-                    .map_or("the card".into(), |c| c.display().to_string());
-                let identity = match self.args.host_key {
-                    cli::HostKey::Seeded => "hostname, host key",
-                    cli::HostKey::Keep => "hostname, the host key the admins keep",
-                    cli::HostKey::FirstBoot => "hostname",
-                };
-                let wifi = if self.args.no_wifi {
-                    ""
-                } else {
-                    " and wifi profile"
-                };
-                format!("Erase {card}, write the image, verify it, and put {identity}{wifi} on it.")
-            }
-            Step::Contact => match self
-                .pending
-                .as_ref()
-                .map_or(self.args.host_key, Pending::mode)
-            {
-                cli::HostKey::Seeded | cli::HostKey::Keep => format!(
-                    "Wait up to {} s for {address} to show the key on its card.",
-                    self.args.timeout
-                ),
-                cli::HostKey::FirstBoot => format!(
-                    "Wait up to {} s for {address}, and have the fingerprint it shows confirmed.",
-                    self.args.timeout
-                ),
-            },
-            Step::Enroll => format!(
-                "Put {name}'s key into {} and {}, and encrypt the secrets it reads for it.",
-                self.fleet.rules.display(),
-                self.fleet.known_hosts.display()
-            ),
-            Step::Deploy => format!("Deploy {name}."),
+    /// What the host's enrolment means for the flake. `wifi`: what a missing wifi secret is made from.
+    fn member<'s>(&'s self, needs: &'s Needs, wifi: Option<&'s Profile>) -> Membership<'s> {
+        Membership {
+            flake: &self.flake,
+            fleet: &self.fleet,
+            host: &self.host,
+            secrets: &needs.secrets,
+            wifi,
         }
     }
-}
 
-impl Pending {
-    fn mode(&self) -> cli::HostKey {
-        if self.key.is_some() {
-            cli::HostKey::Seeded
-        } else {
-            cli::HostKey::FirstBoot
-        }
+    /// Whether an unfinished run put this key into the rules.
+    fn is_added(&self, key: &str) -> bool {
+        self.added.iter().any(|added| bare(added) == bare(key))
+    }
+
+    /// What a run leaves behind that ends between the rules and the card.
+    fn unfinished(&self) -> String {
+        let (name, rules) = (&self.host.name, self.fleet.rules.display());
+        format!(
+            "{rules} may list a key for a card of {name} that is not finished; `spinet bootstrap {name}`, with whatever image, puts the next one in its place."
+        )
     }
 }
 
@@ -130,12 +89,19 @@ pub async fn run(args: &cli::Bootstrap, global: &cli::Global, ui: &Ui) -> Result
     if args.fingerprint.is_some() && args.host_key != cli::HostKey::FirstBoot {
         return Err(Failure::usage("--fingerprint goes with --host-key first-boot only.").into());
     }
+    if args.image == cli::Image::Full && args.host_key == cli::HostKey::FirstBoot {
+        return Err(Failure::usage("--image full needs a key made here: its secrets are encrypted for the key on the card before the image is built, and with --host-key first-boot the host makes its key after that.")
+            .hint("Leave out --host-key, or use --host-key keep.")
+            .into());
+    }
     let flake = Flake::find(global.flake.as_deref()).await?;
     let nix = Nix::new(&flake.dir);
     let fleet = Fleet::load(&nix).await?;
     let host = fleet.host(&args.host)?.clone();
     let state = State::open(&flake.dir, &host.name)?;
-    let pending = state.pending()?.filter(|p| p.written && !args.reflash);
+    let pending = state.pending()?;
+    let added = pending.iter().flat_map(|p| p.added.clone()).collect();
+    let pending = pending.filter(|p| p.written && !args.reflash);
     let mut story = Story {
         args,
         ui,
@@ -145,11 +111,17 @@ pub async fn run(args: &cli::Bootstrap, global: &cli::Global, ui: &Ui) -> Result
         nix,
         state,
         pending,
+        added,
     };
     let steps = story.steps();
     if let Some(pending) = &story.pending {
+        let holds = if pending.full {
+            "its configuration"
+        } else {
+            "the bootstrap image"
+        };
         ui.say(format!(
-            "The card {} for {} is written and waits for its first boot; going on from there (--reflash writes it again).",
+            "The card {} for {}, with {holds}, is written and waits for its first boot; going on from there (--reflash writes it again).",
             pending.card.display(),
             story.host.name
         ));
@@ -160,7 +132,11 @@ pub async fn run(args: &cli::Bootstrap, global: &cli::Global, ui: &Ui) -> Result
         }
         return Ok(());
     }
-    play(&mut story, &steps).await
+    let result = play(&mut story, &steps).await;
+    if result.is_err() && story.pending.is_none() && !story.added.is_empty() {
+        ui.warn(story.unfinished());
+    }
+    result
 }
 
 async fn play(story: &mut Story<'_>, steps: &[Step]) -> Result<()> {
@@ -176,7 +152,11 @@ async fn play(story: &mut Story<'_>, steps: &[Step]) -> Result<()> {
     next(story, Step::Check);
     let mut ready = preflight::run(story).await?;
 
-    if let Some(writing) = ready.writing.take() {
+    if let Some(mut writing) = ready.writing.take() {
+        if story.is_full() {
+            next(story, Step::Admit);
+            admit::run(story, &mut writing, &mut ready).await?;
+        }
         next(story, Step::Build);
         let image = card::build(story).await?;
         next(story, Step::Card);
@@ -193,32 +173,36 @@ async fn play(story: &mut Story<'_>, steps: &[Step]) -> Result<()> {
     next(story, Step::Contact);
     let contact = contact::run(story).await?;
 
+    let mut trouble = None;
+    if story.is_full() {
+        next(story, Step::Health);
+        trouble = health(story, &contact).await.err();
+    }
+
     next(story, Step::Enroll);
     let replaces = story.pending.as_ref().and_then(|p| p.replaces.clone());
-    let rules_file = story.flake.dir.join(&story.fleet.rules);
-    let rules = Rules::load(&rules_file, &story.flake.work_tree).await?;
+    let rules = story.rules().await?;
     let names = enroll::rule_names(&ready.needs.secrets, &story.flake, &rules);
     let enrollment = Enrollment {
         name: &story.host.name,
         key: &contact.key,
         old_key: replaces.as_deref(),
-        added: &[],
+        added: &story.added,
         secrets: &names,
     };
-    let member = Membership {
-        flake: &story.flake,
-        fleet: &story.fleet,
-        host: &story.host,
-        secrets: &ready.needs.secrets,
-        wifi: ready.profile.as_ref(),
-    };
+    let member = story.member(&ready.needs, ready.profile.as_ref());
     let access = Access {
         identities: &mut ready.identities,
         accepted: &ready.accepted,
     };
     enroll::run(&rules, &enrollment, Some(&member), Some(access), ui).await?;
     story.state.settle()?;
+    story.added.clear();
     drop(contact.target);
+    // who the host is, and how it is, are two things: it is enrolled all the same
+    if let Some(trouble) = trouble {
+        return Err(trouble);
+    }
 
     if story.args.deploy {
         next(story, Step::Deploy);
@@ -235,11 +219,45 @@ async fn play(story: &mut Story<'_>, steps: &[Step]) -> Result<()> {
     tell_next(story).await
 }
 
+/// Fails when the host's first boot did not end well.
+async fn health(story: &Story<'_>, contact: &Contact) -> Result<()> {
+    let (name, ui) = (&story.host.name, story.ui);
+    let look = format!(
+        "`spinet status {name}` shows its state; `nix run .#deploy -- {name}` brings it what you correct."
+    );
+    let troubles = health::run(story, &contact.target).await.hint(
+        format!("{name} is enrolled, but its state could not be seen."),
+        look.clone(),
+    )?;
+    if troubles.is_empty() {
+        ui.say(format!(
+            "{name} runs its configuration: its secrets are there and no unit failed."
+        ));
+        return Ok(());
+    }
+    let text = troubles.join("\n");
+    ui.warn(format!(
+        "Not everything works on {name}. {}",
+        troubles.join(" ")
+    ));
+    Err(Failure::new(format!(
+        "{name} is enrolled and runs its configuration, but not all of that works."
+    ))
+    .source(anyhow::anyhow!(text))
+    .hint(look)
+    .into())
+}
+
 /// What changed in git, and what to do with it.
 async fn tell_next(story: &Story<'_>) -> Result<()> {
     let name = &story.host.name;
     let ui = story.ui;
-    ui.say(format!("{name} is enrolled."));
+    let full = story.is_full();
+    ui.say(if full {
+        format!("{name} is enrolled and runs its permanent configuration.")
+    } else {
+        format!("{name} is enrolled.")
+    });
     let changes = story.flake.changes().await?;
     if !changes.is_empty() {
         ui.say(format!(
@@ -247,8 +265,13 @@ async fn tell_next(story: &Story<'_>) -> Result<()> {
             crate::ui::indent(&changes)
         ));
     }
+    let later = if full {
+        "later changes"
+    } else {
+        "its configuration"
+    };
     ui.say(format!(
-        "Next: look at `git diff`, commit, then `nix run .#deploy -- {name}` brings {name} its configuration."
+        "Next: look at `git diff`, commit, then `nix run .#deploy -- {name}` brings {name} {later}."
     ));
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::{Story, which_card};
 use crate::cli::HostKey;
 use crate::enroll::{self, Enrollment};
 use crate::error::{Failure, Hint};
-use crate::fleet::Needs;
+use crate::fleet::{HostSecret, Needs};
 use crate::host::key::HostKey as Key;
 use crate::host::key::fingerprint;
 use crate::host::known_hosts::{KnownHosts, bare};
@@ -72,16 +72,12 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
         story.nix.check_builds_for(&host.system).await?;
     }
     let needs = Needs::of(&story.nix, host).await?;
-    let rules = Rules::load(
-        &story.flake.dir.join(&story.fleet.rules),
-        &story.flake.work_tree,
-    )
-    .await?;
+    let rules = story.rules().await?;
     logins(story, &needs).await?;
     let mut identities = Identities::load(&story.args.access.identity.identities, ui)?;
     let place = Place::of(&host.name, &rules);
     let (key, is_kept) = host_key(story, &place, &needs, &mut identities)?;
-    let replaces = match &story.pending {
+    let mut replaces = match &story.pending {
         Some(pending) => pending.replaces.clone(),
         None => replaced(story, key.as_ref())?,
     };
@@ -94,6 +90,13 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
         &mut identities,
     )
     .await?;
+
+    if writes && story.is_full() {
+        evaluates(story, &needs).await?;
+        // from now on two keys of the host may be in the rules: which one is the old one must be known
+        let real = old.clone().filter(|old| !story.is_added(old));
+        replaces = real.or(replaces);
+    }
 
     let keeping = if let (Some(key), HostKey::Keep) = (&key, story.args.host_key) {
         let own = key.public()?;
@@ -180,10 +183,13 @@ async fn enrolment(
         name: &story.host.name,
         key: &key,
         old_key: replaces,
-        added: &[],
+        added: &story.added,
         secrets: &names,
     };
-    let edit = enroll::insert(rules, &enrollment, story.ui).await?;
+    let mut edit = enroll::insert(rules, &enrollment, story.ui).await?;
+    if story.pending.is_none() && story.is_full() {
+        edit = enroll::beside(rules, &enrollment, story.ui).await?;
+    }
     for name in &names {
         for recipient in edit
             .after
@@ -210,6 +216,20 @@ async fn enrolment(
     let accepted =
         enroll::to_rekey(&after, &enrollment)?.confirm(&accepted, identities, story.ui)?;
     Ok((accepted, names, old))
+}
+
+/// The image must evaluate before the rules are changed for it. Without a wifi secret, which is still to be made, it
+/// cannot yet.
+async fn evaluates(story: &Story<'_>, needs: &Needs) -> Result<()> {
+    let exists = |secret: &HostSecret| story.flake.dir.join(&secret.file).exists();
+    if !needs.secrets.iter().all(exists) {
+        return Ok(());
+    }
+    let (attr, name) = (story.attr(), &story.host.name);
+    story.nix.out_path(&attr).await.map(drop).hint(
+        format!("The image of {name}'s configuration cannot be built; nothing was changed."),
+        format!("`nix build .#{attr} --dry-run` shows it alone. --image bootstrap needs the configuration at the first deploy only."),
+    )
 }
 
 fn tools() -> Result<()> {

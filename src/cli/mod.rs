@@ -85,6 +85,9 @@ pub struct Bootstrap {
     /// Put an enterprise (802.1x) profile on the card: its credentials are a person's
     #[arg(long)]
     pub allow_enterprise: bool,
+    /// What the card holds
+    #[arg(long, value_enum, default_value_t = Image::Bootstrap)]
+    pub image: Image,
     /// Where the host's SSH key comes from
     #[arg(long, value_enum, default_value_t = HostKey::Seeded)]
     pub host_key: HostKey,
@@ -111,6 +114,14 @@ pub struct Bootstrap {
     /// Print every step this would take and do none
     #[arg(long)]
     pub plan: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Image {
+    /// A small system to reach the host by; the first deploy brings its permanent configuration
+    Bootstrap,
+    /// The permanent configuration itself: its secrets are encrypted for the card's key before the image is built, so it needs a key made here
+    Full,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

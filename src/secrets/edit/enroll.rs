@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 
-use super::beside::take_out;
+use super::places::take_out;
 use super::sources::Sources;
 use super::{Edit, Expected, expected_now, listing, old_key, prove};
 use crate::error::Failure;

@@ -10,6 +10,7 @@ mod json;
 mod key_file;
 mod listing;
 mod old_key;
+mod places;
 mod rules;
 mod sources;
 mod tree;
@@ -196,9 +197,9 @@ pub fn try_all(path: &Path, text: &str) {
         old_key::replace(&mut replaced, &Recipient::parse_all(&old).remove(0), &key);
         all.push(replaced);
         let old = Recipient::parse_all(&old).remove(0);
-        for way in beside::ways(&sources, "bach", KEY, &old, &key, &[], &names) {
+        for way in places::ways(&sources, "bach", KEY, &old, &key, &[], &names) {
             let mut without = way.clone();
-            beside::take_out(&mut without, &key);
+            places::take_out(&mut without, &key);
             all.extend([way, without]);
         }
     }
