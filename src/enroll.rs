@@ -71,7 +71,7 @@ pub async fn run(
         make_wifi_secret(member, &rules, ui).await?;
     }
     match access {
-        Some(access) => rekey(&rules, enrollment, access, ui),
+        Some(mut access) => rekey(&rules, enrollment, &mut access, ui),
         None => Ok(()),
     }
 }
@@ -82,14 +82,14 @@ pub async fn admit(
     rules: &Rules,
     enrollment: &Enrollment<'_>,
     member: &Membership<'_>,
-    access: Access<'_>,
+    mut access: Access<'_>,
     ui: &Ui,
 ) -> Result<()> {
     replace::recover(&rules.root, |text| ui.say(text))?;
     let edit = beside(rules, enrollment, ui).await?;
     let rules = change(rules, edit, ui).await?;
     make_wifi_secret(member, &rules, ui).await?;
-    rekey(&rules, enrollment, access, ui)?;
+    rekey(&rules, enrollment, &mut access, ui)?;
     let named = member
         .secrets
         .iter()
@@ -109,7 +109,12 @@ async fn change(rules: &Rules, edit: Edit, ui: &Ui) -> Result<Rules> {
     Ok(rules.with(edit.after))
 }
 
-fn rekey(rules: &Rules, enrollment: &Enrollment<'_>, access: Access<'_>, ui: &Ui) -> Result<()> {
+fn rekey(
+    rules: &Rules,
+    enrollment: &Enrollment<'_>,
+    access: &mut Access<'_>,
+    ui: &Ui,
+) -> Result<()> {
     let mut accepted = access.accepted.to_vec();
     accepted.push(fingerprint(enrollment.key)?);
     let plan = to_rekey(rules, enrollment)?;

@@ -101,7 +101,8 @@ pub async fn run(story: &Story<'_>) -> Result<Ready> {
     let keeping = if let (Some(key), HostKey::Keep) = (&key, story.args.host_key) {
         let own = key.public()?;
         let hosts = [Some(own.as_str()), old.as_deref(), replaces.as_deref()];
-        let hosts = keep::host_keys(story, hosts.into_iter().flatten())?;
+        let hosts = hosts.into_iter().flatten();
+        let hosts = keep::host_keys(story, hosts.chain(story.added.iter().map(String::as_str)))?;
         if is_kept {
             place.check_rule(&rules, &hosts)?;
             None

@@ -43,23 +43,16 @@ pub async fn beside(rules: &Rules, wanted: &Enrollment<'_>) -> Result<Edit> {
         .collect();
     let lists = |name: &&str| among(&rules.entries()[*name].recipients, &old);
     let missing: Vec<&str> = both.iter().copied().filter(|name| !lists(name)).collect();
-    let mut last = None;
     for candidate in ways(&plain, wanted.name, wanted.key, &old, &key, &missing, &both) {
-        match reversible(rules, &sources, &plain, &candidate, &key, &expected).await {
-            Ok(edit) => {
-                return Ok(Edit {
-                    replaced: Some(old),
-                    ..edit
-                });
-            }
-            Err(why) => last = Some(why),
+        let proven = reversible(rules, &sources, &plain, &candidate, &key, &expected);
+        if let Ok(edit) = proven.await {
+            return Ok(Edit {
+                replaced: Some(old),
+                ..edit
+            });
         }
     }
-    let failure = by_hand(rules, &sources, wanted.name, &old, &both);
-    Err(match last {
-        Some(why) => failure.source(why).into(),
-        None => failure.into(),
-    })
+    Err(by_hand(rules, &sources, wanted.name, &old, &both).into())
 }
 
 /// Proves a candidate, and that the key can be taken out of it again.
@@ -118,10 +111,11 @@ fn by_hand(
 ) -> Failure {
     let (path, text) = sources.rules();
     let shown = path.strip_prefix(&rules.root).unwrap_or(path);
-    let names = super::names(rules).unwrap_or_default();
+    let names = binding::references(sources);
+    let shown_key = |key: &Recipient| names.get(key.key()).cloned();
     let list = |name: &str| {
         let keys = rules.entries()[name].recipients.iter();
-        let keys = keys.map(|r| names.get(r.key()).cloned().unwrap_or_else(|| r.name()));
+        let keys = keys.map(|r| shown_key(r).unwrap_or_else(|| binding::literal(&r.line())));
         let keys: Vec<_> = keys.collect();
         format!(
             "{}.publicKeys = [ {} ];",
@@ -140,7 +134,7 @@ fn by_hand(
     Failure::new(format!(
         "{} makes its rules in a way that a second key of {host} cannot be added beside {}; nothing was written.",
         shown.display(),
-        old.name()
+        shown_key(old).unwrap_or_else(|| old.name())
     ))
     .source(anyhow::anyhow!(snippet))
     .hint("--image bootstrap needs no second key: the new one takes the place of the old one once the card has shown it.")

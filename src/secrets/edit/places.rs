@@ -13,6 +13,9 @@ use super::tree::{self, Edit};
 use super::{binding, listing};
 use crate::secrets::Recipient;
 
+/// The edits of one file, of which the text is given.
+type Edits<'a> = dyn Fn(&Path, &str) -> Vec<Edit> + 'a;
+
 /// The texts that could be meant, the most natural first. `missing` are the rules that do not list the old key, `both`
 /// all that must list the new one.
 pub fn ways(
@@ -25,7 +28,7 @@ pub fn ways(
     both: &[&str],
 ) -> Vec<Sources> {
     let places = Places::of(sources, old);
-    let edits: [&dyn Fn(&Path, &str) -> Vec<Edit>; 3] = [
+    let edits: [&Edits<'_>; 3] = [
         // a name beside its name, listed beside it
         &|file, text| {
             [
@@ -246,8 +249,8 @@ fn appended(list: &List) -> Option<Range<usize>> {
     let whole = ast::BinOp::cast(list.syntax().parent()?)?;
     let is_concat = whole.operator() == Some(ast::BinOpKind::Concat);
     let (lhs, rhs) = (whole.lhs()?, whole.rhs()?);
-    let last = rhs.syntax() == list.syntax();
-    (is_concat && last).then(|| tree::range(&lhs).end..tree::range(list).end)
+    let is_end = rhs.syntax() == list.syntax();
+    (is_concat && is_end).then(|| tree::range(&lhs).end..tree::range(list).end)
 }
 
 /// The range with the white space in front of it.

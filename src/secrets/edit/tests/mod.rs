@@ -2,6 +2,7 @@
 
 use super::*;
 
+mod beside;
 mod files;
 mod one_file;
 mod random;

@@ -37,7 +37,7 @@ enum Style {
 }
 
 #[derive(Debug, Clone)]
-struct Shape {
+pub struct Shape {
     place: Place,
     rules: Vec<(Style, Vec<&'static str>)>,
     chosen: Vec<usize>,
@@ -45,7 +45,7 @@ struct Shape {
     final_newline: bool,
 }
 
-fn shapes() -> impl Strategy<Value = Shape> {
+pub fn shapes() -> impl Strategy<Value = Shape> {
     use Place::{DottedSet, Imported, Inline, Json, Let, NestedSet, PubFiles, With};
     let place = select(vec![
         Let, NestedSet, DottedSet, Imported, With, Json, PubFiles, Inline,
@@ -78,7 +78,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
     )
 }
 
-fn key(name: &str) -> String {
+pub fn key(name: &str) -> String {
     let host = name.strip_prefix("root_").unwrap_or(name);
     let comment = if HOSTS.contains(&name) {
         format!("root@{host}")
@@ -204,20 +204,20 @@ impl Shape {
         files
     }
 
-    fn secrets(&self) -> Vec<String> {
+    pub fn secrets(&self) -> Vec<String> {
         self.chosen.iter().map(|i| format!("s{i}.age")).collect()
     }
 }
 
 /// The keys of every rule.
-type Sets = BTreeMap<String, BTreeSet<String>>;
+pub type Sets = BTreeMap<String, BTreeSet<String>>;
 
-struct Folder {
+pub struct Folder {
     dir: tempfile::TempDir,
 }
 
 impl Folder {
-    fn of(shape: &Shape) -> Self {
+    pub fn of(shape: &Shape) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("keys")).unwrap();
         for (name, text) in shape.files() {
@@ -231,17 +231,17 @@ impl Folder {
         block_on(Rules::load(&file, self.dir.path())).unwrap()
     }
 
-    fn sets(&self) -> Sets {
+    pub fn sets(&self) -> Sets {
         super::super::expected_now(&self.rules())
     }
 
     /// Whether something was written.
-    fn enroll(&self, name: &str, key: &str, old_key: Option<&str>, secrets: &[String]) -> bool {
+    pub fn enroll(&self, name: &str, key: &str, old_key: Option<&str>, secrets: &[String]) -> bool {
         self.enroll_after(&[], name, key, old_key, secrets)
     }
 
     /// With keys that were put beside the old one before.
-    fn enroll_after(
+    pub fn enroll_after(
         &self,
         added: &[&str],
         name: &str,
@@ -264,7 +264,13 @@ impl Folder {
     }
 
     /// Puts a new key beside the one of `byrd`.
-    fn admit(&self, key: &str, old_key: Option<&str>, added: &[&str], secrets: &[String]) -> bool {
+    pub fn admit(
+        &self,
+        key: &str,
+        old_key: Option<&str>,
+        added: &[&str],
+        secrets: &[String],
+    ) -> bool {
         let added: Vec<String> = added.iter().map(ToString::to_string).collect();
         let wanted = Enrollment {
             name: "byrd",
@@ -279,7 +285,7 @@ impl Folder {
         !edit.is_empty()
     }
 
-    fn texts(&self) -> Vec<(PathBuf, String)> {
+    pub fn texts(&self) -> Vec<(PathBuf, String)> {
         let sources = Sources::read(&self.dir.path().join("secrets.nix"), self.dir.path()).unwrap();
         let texts = sources
             .files()
@@ -288,7 +294,7 @@ impl Folder {
     }
 }
 
-fn bare(key: &str) -> String {
+pub fn bare(key: &str) -> String {
     Recipient::parse_all(key)[0].key().to_owned()
 }
 
@@ -339,60 +345,6 @@ proptest! {
         prop_assert_eq!(folder.sets(), before);
         prop_assert_eq!(folder.texts(), texts);
     }
-}
-
-proptest! {
-    // each case evaluates some twenty times
-    #![proptest_config(ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES").map_or(8, |n| n.parse().unwrap()),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
-
-    #[test]
-    fn a_key_beside_another_goes_without_a_trace(shape in shapes()) {
-        if crate::process::find("nix-instantiate").is_none() {
-            return Ok(());
-        }
-        let folder = Folder::of(&shape);
-        let (before, old) = (folder.sets(), bare(&key("byrd")));
-        let (first, second) = (line("first"), line("second"));
-        // rules that do not list byrd are for the new key alone
-        let secrets = shape.secrets();
-        let both = |new: &str| -> Sets {
-            let add = |(name, keys): (&String, &BTreeSet<String>)| {
-                let mut keys = keys.clone();
-                if keys.contains(&old) || secrets.contains(name) {
-                    keys.insert(bare(new));
-                }
-                (name.clone(), keys)
-            };
-            before.iter().map(add).collect()
-        };
-        let listed = |name: &String| before[name].contains(&old);
-        let is_listed = before.values().any(|keys| keys.contains(&old));
-        prop_assert!(folder.admit(&first, Some(&old), &[], &secrets));
-        prop_assert_eq!(folder.sets(), both(&first));
-        // an unfinished run, and another one with another key
-        folder.admit(&second, Some(&old), &[&first, &second], &secrets);
-        prop_assert_eq!(folder.sets(), both(&second));
-        prop_assert!(!folder.admit(&second, Some(&old), &[&second], &secrets), "a second time");
-        // the card has shown its key
-        folder.enroll_after(&[&second], "byrd", &second, Some(&old), &secrets);
-        let new = Folder::of(&shape);
-        new.enroll("byrd", &second, is_listed.then_some(old.as_str()), &secrets);
-        prop_assert_eq!(folder.sets(), new.sets());
-        if is_listed && secrets.iter().all(listed) {
-            let relative = |folder: &Folder| -> Vec<String> {
-                folder.texts().into_iter().map(|(_, text)| text).collect()
-            };
-            prop_assert_eq!(relative(&folder), relative(&new), "as if it had been replaced at once");
-        }
-    }
-}
-
-fn line(name: &str) -> String {
-    key(name).replace(&format!("{name}@desk"), "root@byrd")
 }
 
 /// What the fuzz target starts from; also a regression test for what it found.

@@ -1,0 +1,133 @@
+//! A second key beside a host's first, and how it goes again.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::random::{Folder, Sets, bare, key, shapes};
+use super::*;
+
+/// What the rules become with a second key for `bach`; `@NEW@` is the new key, comment included.
+fn becomes(before: &str, after: &str) {
+    if let Some(result) = admit(before) {
+        assert_eq!(result.unwrap(), after);
+    }
+}
+
+fn admit(text: &str) -> Option<Result<String>> {
+    if crate::process::find("nix-instantiate").is_none() {
+        eprintln!("skipped: no nix");
+        return None;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("secrets.nix");
+    std::fs::write(&file, text.replace("@ADMIN@", ADMIN).replace("@OLD@", OLD)).unwrap();
+    let wanted = Enrollment {
+        name: "bach",
+        key: NEW,
+        old_key: Some(OLD),
+        added: &[],
+        secrets: &["a.age".to_owned()],
+        choose: &nobody,
+    };
+    let edit = block_on(async {
+        let rules = Rules::load(&file, dir.path()).await?;
+        super::super::beside(&rules, &wanted).await
+    });
+    Some(edit.map(|edit| {
+        write(&edit);
+        let text = std::fs::read_to_string(&file).unwrap();
+        text.replace(NEW, "@NEW@")
+            .replace(ADMIN, "@ADMIN@")
+            .replace(OLD, "@OLD@")
+    }))
+}
+
+#[test]
+fn it_is_named_beside_the_first_and_listed_wherever_that_is() {
+    becomes(
+        "let\n  admin = \"@ADMIN@\";\n  bach = \"@OLD@ root@bach\"; # in the attic\n  systems = [ bach ];\nin\n{\n  \"a.age\".publicKeys = [\n    admin # me\n    bach # the Pi\n  ];\n  \"b.age\".publicKeys = [ admin ] ++ systems;\n  \"c.age\".publicKeys = [ admin ];\n}\n",
+        "let\n  admin = \"@ADMIN@\";\n  bach = \"@OLD@ root@bach\"; # in the attic\n  bach-new = \"@NEW@\";\n  systems = [ bach bach-new ];\nin\n{\n  \"a.age\".publicKeys = [\n    admin # me\n    bach # the Pi\n    bach-new\n  ];\n  \"b.age\".publicKeys = [ admin ] ++ systems;\n  \"c.age\".publicKeys = [ admin ];\n}\n",
+    );
+}
+
+#[test]
+fn rules_that_are_computed_from_sets_and_functions_take_it_as_well() {
+    becomes(
+        "let\n  systems.bach = \"@OLD@\";\n  rule = keys: { publicKeys = keys; };\nin\n{\n  \"a.age\".publicKeys = builtins.attrValues systems;\n  \"b.age\" = rule [ \"@ADMIN@\" systems.bach ];\n}\n",
+        "let\n  systems.bach = \"@OLD@\";\n  systems.bach-new = \"@NEW@\";\n  rule = keys: { publicKeys = keys; };\nin\n{\n  \"a.age\".publicKeys = builtins.attrValues systems;\n  \"b.age\" = rule [ \"@ADMIN@\" systems.bach systems.bach-new ];\n}\n",
+    );
+    becomes(
+        "builtins.listToAttrs (map (name: { inherit name; value.publicKeys = [ \"@ADMIN@\" \"@OLD@\" ]; }) [ \"a.age\" \"b.age\" ])\n",
+        "builtins.listToAttrs (map (name: { inherit name; value.publicKeys = [ \"@ADMIN@\" \"@OLD@\" \"@NEW@\" ]; }) [ \"a.age\" \"b.age\" ])\n",
+    );
+}
+
+#[test]
+fn rules_with_no_place_for_it_say_so_and_what_can_be_done() {
+    let text = "let\n  hosts.bach = \"@OLD@ root@bach\";\n  rule = name: { name = \"${name}.age\"; value.publicKeys = [ \"@ADMIN@\" ] ++ (if name == \"a\" then [ ] ++ builtins.concatMap (k: builtins.genList (_: k) 1) (builtins.filter (k: k == hosts.bach) (builtins.attrValues hosts)) else [ ]); };\nin\nbuiltins.listToAttrs (map rule [ \"a\" \"b\" ])\n";
+    let Some(result) = admit(text) else { return };
+    let shown = crate::error::render(&result.unwrap_err());
+    for part in [
+        "a second key of bach cannot be added beside hosts.bach; nothing was written.",
+        "--image bootstrap needs no second key",
+        "hosts.bach ];",
+        "secrets.nix:5",
+    ] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+}
+
+proptest! {
+    // each case evaluates some twenty times
+    #![proptest_config(ProptestConfig {
+        cases: std::env::var("PROPTEST_CASES").map_or(8, |n| n.parse().unwrap()),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_key_beside_another_goes_without_a_trace(shape in shapes()) {
+        if crate::process::find("nix-instantiate").is_none() {
+            return Ok(());
+        }
+        let folder = Folder::of(&shape);
+        let (before, old) = (folder.sets(), bare(&key("byrd")));
+        let (first, second) = (line("first"), line("second"));
+        // rules that do not list byrd are for the new key alone
+        let secrets = shape.secrets();
+        let both = |new: &str| -> Sets {
+            let add = |(name, keys): (&String, &BTreeSet<String>)| {
+                let mut keys = keys.clone();
+                if keys.contains(&old) || secrets.contains(name) {
+                    keys.insert(bare(new));
+                }
+                (name.clone(), keys)
+            };
+            before.iter().map(add).collect()
+        };
+        let listed = |name: &String| before[name].contains(&old);
+        let is_listed = before.values().any(|keys| keys.contains(&old));
+        prop_assert!(folder.admit(&first, Some(&old), &[], &secrets));
+        prop_assert_eq!(folder.sets(), both(&first));
+        // an unfinished run, and another one with another key
+        folder.admit(&second, Some(&old), &[&first, &second], &secrets);
+        prop_assert_eq!(folder.sets(), both(&second));
+        prop_assert!(!folder.admit(&second, Some(&old), &[&second], &secrets), "a second time");
+        // the card has shown its key
+        folder.enroll_after(&[&second], "byrd", &second, Some(&old), &secrets);
+        let new = Folder::of(&shape);
+        new.enroll("byrd", &second, is_listed.then_some(old.as_str()), &secrets);
+        prop_assert_eq!(folder.sets(), new.sets());
+        if is_listed && secrets.iter().all(listed) {
+            let relative = |folder: &Folder| -> Vec<String> {
+                folder.texts().into_iter().map(|(_, text)| text).collect()
+            };
+            prop_assert_eq!(relative(&folder), relative(&new), "as if it had been replaced at once");
+        }
+    }
+}
+
+fn line(name: &str) -> String {
+    key(name).replace(&format!("{name}@desk"), "root@byrd")
+}
