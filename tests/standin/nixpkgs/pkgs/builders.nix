@@ -30,7 +30,7 @@ rec {
             *) ln -s /usr/bin/$program $out/bin/ ;;
           esac
         done
-        if [ -e $out/bin/sshd ] || [ -e $out/bin/avahi-daemon ]; then ln -s bin $out/sbin; fi
+        if [ -L $out/bin/sshd ] || [ -L $out/bin/avahi-daemon ]; then ln -s bin $out/sbin; fi
       '';
       meta.mainProgram =
         {
