@@ -22,6 +22,7 @@ use crate::ui::{Ui, indent};
 use crate::wifi::Profile;
 
 /// Who is enrolled for what.
+#[derive(Clone, Copy)]
 pub struct Enrollment<'a> {
     /// The host, as its key is called in the rules.
     pub name: &'a str,

@@ -31,7 +31,7 @@ use crate::error::{Exit, Failure, Hint};
 use crate::fleet::{Flake, Fleet, Host, Needs};
 use crate::host::known_hosts::bare;
 use crate::nix::Nix;
-use crate::secrets::Rules;
+use crate::secrets::{Rules, replace};
 use crate::state::{Pending, State};
 use crate::ui::Ui;
 use crate::wifi::Profile;
@@ -53,8 +53,9 @@ struct Story<'a> {
 }
 
 impl Story<'_> {
-    /// The rules as they are now.
+    /// The rules as they are now, without half of a change that a killed run was writing.
     async fn rules(&self) -> Result<Rules> {
+        replace::recover(&self.flake.work_tree, |text| self.ui.say(text))?;
         let file = self.flake.dir.join(&self.fleet.rules);
         Rules::load(&file, &self.flake.work_tree).await
     }
@@ -235,15 +236,13 @@ async fn health(story: &Story<'_>, contact: &Contact) -> Result<()> {
         ));
         return Ok(());
     }
-    let text = troubles.join("\n");
-    ui.warn(format!(
-        "Not everything works on {name}. {}",
-        troubles.join(" ")
-    ));
+    for trouble in &troubles {
+        ui.warn(trouble);
+    }
     Err(Failure::new(format!(
         "{name} is enrolled and runs its configuration, but not all of that works."
     ))
-    .source(anyhow::anyhow!(text))
+    .source(anyhow::anyhow!(troubles.join("\n")))
     .hint(look)
     .into())
 }

@@ -189,6 +189,12 @@ async fn enrolment(
     };
     let mut edit = enroll::insert(rules, &enrollment, story.ui).await?;
     if story.pending.is_none() && story.is_full() {
+        // which one is the old key was answered just now
+        let known = edit.replaced.as_ref().map(Recipient::line);
+        let enrollment = Enrollment {
+            old_key: known.as_deref().or(replaces),
+            ..enrollment
+        };
         edit = enroll::beside(rules, &enrollment, story.ui).await?;
     }
     for name in &names {

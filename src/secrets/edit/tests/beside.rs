@@ -9,12 +9,12 @@ use super::*;
 
 /// What the rules become with a second key for `bach`; `@NEW@` is the new key, comment included.
 fn becomes(before: &str, after: &str) {
-    if let Some(result) = admit(before) {
+    if let Some(result) = admit(before, Some(OLD), &[]) {
         assert_eq!(result.unwrap(), after);
     }
 }
 
-fn admit(text: &str) -> Option<Result<String>> {
+fn admit(text: &str, old_key: Option<&str>, added: &[String]) -> Option<Result<String>> {
     if crate::process::find("nix-instantiate").is_none() {
         eprintln!("skipped: no nix");
         return None;
@@ -25,8 +25,8 @@ fn admit(text: &str) -> Option<Result<String>> {
     let wanted = Enrollment {
         name: "bach",
         key: NEW,
-        old_key: Some(OLD),
-        added: &[],
+        old_key,
+        added,
         secrets: &["a.age".to_owned()],
         choose: &nobody,
     };
@@ -64,9 +64,25 @@ fn rules_that_are_computed_from_sets_and_functions_take_it_as_well() {
 }
 
 #[test]
+fn a_host_without_a_key_is_enrolled_and_a_card_given_up_makes_room() {
+    let text = "let\n  admin = \"@ADMIN@\";\nin\n{\n  \"a.age\".publicKeys = [ admin ];\n}\n";
+    let enrolled = "let\n  admin = \"@ADMIN@\";\n  bach = \"@NEW@\";\nin\n{\n  \"a.age\".publicKeys = [ admin bach ];\n}\n";
+    if let Some(result) = admit(text, None, &[]) {
+        assert_eq!(result.unwrap(), enrolled);
+    }
+    // the key in the rules is that of a card that never showed itself
+    let given_up = enrolled.replace("@NEW@", "@OLD@ root@bach");
+    if let Some(result) = admit(&given_up, None, &[OLD.to_owned()]) {
+        assert_eq!(result.unwrap(), enrolled);
+    }
+}
+
+#[test]
 fn rules_with_no_place_for_it_say_so_and_what_can_be_done() {
     let text = "let\n  hosts.bach = \"@OLD@ root@bach\";\n  rule = name: { name = \"${name}.age\"; value.publicKeys = [ \"@ADMIN@\" ] ++ (if name == \"a\" then [ ] ++ builtins.concatMap (k: builtins.genList (_: k) 1) (builtins.filter (k: k == hosts.bach) (builtins.attrValues hosts)) else [ ]); };\nin\nbuiltins.listToAttrs (map rule [ \"a\" \"b\" ])\n";
-    let Some(result) = admit(text) else { return };
+    let Some(result) = admit(text, Some(OLD), &[]) else {
+        return;
+    };
     let shown = crate::error::render(&result.unwrap_err());
     for part in [
         "a second key of bach cannot be added beside hosts.bach; nothing was written.",
