@@ -7,10 +7,11 @@ use super::places::{take_out, ways};
 use super::sources::Sources;
 use super::{Edit, Enrollment, Expected, binding, enroll, expected_now, listing, old_key, prove};
 use crate::error::Failure;
-use crate::secrets::{Recipient, Rules};
+use crate::secrets::{Recipient, Rules, published};
 
 /// Finds a change of the text after which every rule that lists the host's old key, and each of the secrets named,
-/// lists the new one too, and proves it. Without an old key this is an enrolment. Writes nothing.
+/// lists the new one too, and proves it. Without an old key, or with one of the published examples, this is an enrolment.
+/// Writes nothing.
 pub async fn beside(rules: &Rules, wanted: &Enrollment<'_>) -> Result<Edit> {
     let key = Recipient::parse_all(wanted.key)
         .pop()
@@ -21,7 +22,9 @@ pub async fn beside(rules: &Rules, wanted: &Enrollment<'_>) -> Result<Edit> {
     let sources = Sources::read(&rules.file, &rules.root)?;
     let added = wanted.added();
     let old = old_key::find(&sources, rules, wanted, &key)?;
-    let Some(old) = old.filter(|old| !among(&added, old)) else {
+    // an example key is nobody's: there is no card that must go on reading
+    let stays = |old: &Recipient| !among(&added, old) && published::refuse(old).is_ok();
+    let Some(old) = old.filter(stays) else {
         return enroll(rules, wanted).await;
     };
     let mut plain = sources.clone();

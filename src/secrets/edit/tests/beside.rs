@@ -7,9 +7,12 @@ use proptest::prelude::*;
 use super::random::{Folder, Sets, bare, key, shapes};
 use super::*;
 
+/// The host's first key; `OLD` is a published example.
+const FIRST: &str = BYRD;
+
 /// What the rules become with a second key for `bach`; `@NEW@` is the new key, comment included.
 fn becomes(before: &str, after: &str) {
-    if let Some(result) = admit(before, Some(OLD), &[]) {
+    if let Some(result) = admit(before, Some(FIRST), &[]) {
         assert_eq!(result.unwrap(), after);
     }
 }
@@ -21,7 +24,11 @@ fn admit(text: &str, old_key: Option<&str>, added: &[String]) -> Option<Result<S
     }
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("secrets.nix");
-    std::fs::write(&file, text.replace("@ADMIN@", ADMIN).replace("@OLD@", OLD)).unwrap();
+    std::fs::write(
+        &file,
+        text.replace("@ADMIN@", ADMIN).replace("@OLD@", FIRST),
+    )
+    .unwrap();
     let wanted = Enrollment {
         name: "bach",
         key: NEW,
@@ -39,7 +46,7 @@ fn admit(text: &str, old_key: Option<&str>, added: &[String]) -> Option<Result<S
         let text = std::fs::read_to_string(&file).unwrap();
         text.replace(NEW, "@NEW@")
             .replace(ADMIN, "@ADMIN@")
-            .replace(OLD, "@OLD@")
+            .replace(FIRST, "@OLD@")
     }))
 }
 
@@ -72,15 +79,24 @@ fn a_host_without_a_key_is_enrolled_and_a_card_given_up_makes_room() {
     }
     // the key in the rules is that of a card that never showed itself
     let given_up = enrolled.replace("@NEW@", "@OLD@ root@bach");
-    if let Some(result) = admit(&given_up, None, &[OLD.to_owned()]) {
+    if let Some(result) = admit(&given_up, None, &[FIRST.to_owned()]) {
         assert_eq!(result.unwrap(), enrolled);
+    }
+}
+
+#[test]
+fn an_example_key_makes_room_at_once() {
+    let text = format!("{{ \"a.age\".publicKeys = [ \"@ADMIN@\" \"{OLD} root@bach\" ]; }}\n");
+    if let Some(result) = admit(&text, Some(OLD), &[]) {
+        let after = "{ \"a.age\".publicKeys = [ \"@ADMIN@\" \"@NEW@\" ]; }\n";
+        assert_eq!(result.unwrap(), after);
     }
 }
 
 #[test]
 fn rules_with_no_place_for_it_say_so_and_what_can_be_done() {
     let text = "let\n  hosts.bach = \"@OLD@ root@bach\";\n  rule = name: { name = \"${name}.age\"; value.publicKeys = [ \"@ADMIN@\" ] ++ (if name == \"a\" then [ ] ++ builtins.concatMap (k: builtins.genList (_: k) 1) (builtins.filter (k: k == hosts.bach) (builtins.attrValues hosts)) else [ ]); };\nin\nbuiltins.listToAttrs (map rule [ \"a\" \"b\" ])\n";
-    let Some(result) = admit(text, Some(OLD), &[]) else {
+    let Some(result) = admit(text, Some(FIRST), &[]) else {
         return;
     };
     let shown = crate::error::render(&result.unwrap_err());
