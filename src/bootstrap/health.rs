@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::Story;
+use crate::error::Failure;
 use crate::host::guard::Guard;
 use crate::host::health;
 use crate::host::manifest::Manifest;
@@ -28,6 +29,14 @@ pub async fn run(story: &Story<'_>, target: &Target) -> Result<Vec<String>> {
     let booted = Root::Already.run(&["systemctl", "is-system-running", "--wait"], &[]);
     let _ = target.run(&booted, Some(BOOT), |_| ()).await;
     let output = target.run(&guard.look(), Some(QUESTION), |_| ()).await?;
+    if !output.status.success() {
+        let said = visible(output.stderr.trim());
+        let mut failure = Failure::new(format!("The host did not tell its state: {said}"));
+        if let Some(remedy) = guard.root.remedy(&target.host.user, &output.stderr) {
+            failure = failure.hint(remedy);
+        }
+        return Err(failure.into());
+    }
     let status = Status::parse(&String::from_utf8_lossy(&output.stdout))
         .with_context(|| format!("while reading the state of {}", story.host.name))?;
     let manifest = Manifest::on(target, &status.current).await?;

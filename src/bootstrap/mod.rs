@@ -80,7 +80,7 @@ impl Story<'_> {
     fn unfinished(&self) -> String {
         let (name, rules) = (&self.host.name, self.fleet.rules.display());
         format!(
-            "{rules} may list a key for a card of {name} that is not finished; `spinet bootstrap {name}`, with whatever image, puts the next one in its place."
+            "{rules} may list a key for a card of {name} that is not finished; the next `spinet bootstrap {name}` puts its own in that place."
         )
     }
 }
