@@ -241,6 +241,12 @@ impl Needs {
             .with_context(|| format!("while reading what {} needs", host.name))
     }
 
+    /// The same of every host, by its name.
+    pub async fn of_all(nix: &Nix) -> Result<BTreeMap<String, Self>> {
+        let value = nix.eval("spinet.needs", None).await?;
+        serde_json::from_value(value).context("while reading what the hosts need")
+    }
+
     /// The secrets of every host, by its name.
     pub async fn secrets_of_all(nix: &Nix) -> Result<BTreeMap<String, Vec<HostSecret>>> {
         let secrets = "builtins.mapAttrs (_: host: host.secrets)";

@@ -1,5 +1,7 @@
 //! The git work tree around a flake: a flake sees only what git tracks.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -33,4 +35,20 @@ pub async fn track(root: &Path, files: &[PathBuf]) -> Result<Vec<PathBuf>> {
         add.dir(root).run().await?;
     }
     Ok(new)
+}
+
+/// The files below a folder that git neither tracks nor was told to ignore, relative to the folder.
+pub async fn untracked(folder: &Path) -> Result<Vec<PathBuf>> {
+    let list = Cmd::new("git").args([
+        "ls-files",
+        "--others",
+        "--exclude-standard",
+        "-z",
+        "--",
+        ".",
+    ]);
+    let output = list.dir(folder).run().await?;
+    let names = output.stdout.split(|byte| *byte == 0);
+    let names = names.filter(|name| !name.is_empty());
+    Ok(names.map(|name| OsStr::from_bytes(name).into()).collect())
 }

@@ -5,6 +5,7 @@ mod card;
 mod cli;
 mod commands;
 mod deploy;
+mod doctor;
 mod enroll;
 mod error;
 mod fleet;
@@ -20,6 +21,7 @@ mod run;
 mod secrets;
 mod state;
 mod status;
+mod tools;
 mod ui;
 mod wifi;
 

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Cli, Command};
 use crate::error::{exit_of, render};
 use crate::ui::Ui;
-use crate::{bootstrap, commands, deploy, privileged, status};
+use crate::{bootstrap, commands, deploy, doctor, privileged, status};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
@@ -61,6 +61,7 @@ async fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Bootstrap(args) => bootstrap::run(args, global, ui).await,
         Command::Deploy(args) => deploy::run(args, global, ui).await,
         Command::Status(args) => status::run(args, global, ui).await,
+        Command::Doctor(args) => doctor::run(args, global, ui).await,
         Command::Secrets(command) => commands::secrets::run(command, global, ui).await,
         Command::Host(command) => commands::host::run(command, global, ui).await,
         Command::Wifi(command) => commands::wifi::run(command, global, ui).await,

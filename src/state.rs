@@ -58,26 +58,14 @@ impl State {
             );
         }
         Ok(Self {
-            path: base.join(format!("{host}.pending.json")),
+            path: pending_file(base, host),
             _lock: lock,
         })
     }
 
     /// The pending pin, if there is one.
     pub fn pending(&self) -> Result<Option<Pending>> {
-        let text = match std::fs::read_to_string(&self.path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => {
-                return Err(e).with_context(|| format!("while reading {}", self.path.display()));
-            }
-        };
-        let pending = serde_json::from_str(&text).map_err(|e| {
-            Failure::new(format!("{} is damaged.", self.path.display()))
-                .hint("Remove it and write the card again.")
-                .source(e)
-        })?;
-        Ok(Some(pending))
+        read(&self.path)
     }
 
     /// Remembers a pending pin, durably.
@@ -104,6 +92,31 @@ impl State {
     }
 }
 
+/// The pending pin of `host`, whether a bootstrap of it runs or not. Makes nothing.
+pub fn peek(flake: &Path, host: &str) -> Result<Option<Pending>> {
+    read(&pending_file(&of_tree(flake)?, host))
+}
+
+fn pending_file(base: &Path, host: &str) -> PathBuf {
+    base.join(format!("{host}.pending.json"))
+}
+
+fn read(path: &Path) -> Result<Option<Pending>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => {
+            return Err(e).with_context(|| format!("while reading {}", path.display()));
+        }
+    };
+    let pending = serde_json::from_str(&text).map_err(|e| {
+        Failure::new(format!("{} is damaged.", path.display()))
+            .hint("Remove it and write the card again.")
+            .source(e)
+    })?;
+    Ok(Some(pending))
+}
+
 /// The folder for what belongs to the flake or work tree at `root`, an absolute path. It may not exist yet.
 pub fn of_tree(root: &Path) -> Result<PathBuf> {
     let name = root.to_string_lossy().replace('%', "%%").replace('/', "%");
@@ -111,7 +124,7 @@ pub fn of_tree(root: &Path) -> Result<PathBuf> {
 }
 
 /// `$XDG_STATE_HOME/spinet`, by default `~/.local/state/spinet`.
-fn dir() -> Result<PathBuf> {
+pub fn dir() -> Result<PathBuf> {
     let absolute = |name| {
         std::env::var_os(name)
             .map(PathBuf::from)

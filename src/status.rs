@@ -2,22 +2,17 @@
 //! that is what the flake builds, what ails them, and what waits to be decided. Nothing is changed on them.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::time::Duration;
 
-use age::secrecy::SecretString;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::cli;
 use crate::error::{Failure, parts};
 use crate::fleet::{Flake, Fleet, Host, check_address};
-use crate::host::guard::Guard;
-use crate::host::health;
 use crate::host::known_hosts::KnownHosts;
-use crate::host::manifest::Manifest;
-use crate::host::root::Root;
-use crate::host::status::{Last, Outcome, Status};
+use crate::host::look::Seen;
+use crate::host::status::{Last, Outcome};
 use crate::host::wait::Search;
 use crate::nix::Nix;
 use crate::parallel::at_most;
@@ -25,14 +20,6 @@ use crate::ui::{Ui, bytes, visible};
 
 /// How long a host may take to answer.
 const REACH: Duration = Duration::from_secs(10);
-const QUESTION: Duration = Duration::from_secs(30);
-
-/// What a host said.
-struct Seen {
-    status: Status,
-    /// The health checks of the system it runs that fail; none known on a system that spinet did not make.
-    failing: Option<Vec<String>>,
-}
 
 /// `spinet status`.
 pub async fn run(args: &cli::Status, global: &cli::Global, ui: &Ui) -> Result<()> {
@@ -60,7 +47,12 @@ pub async fn run(args: &cli::Status, global: &cli::Global, ui: &Ui) -> Result<()
         usize::from(args.parallel),
         hosts.iter().map(|host| async {
             let key = known.need(&host.name)?;
-            look(host, args.address.as_deref(), &key, password.as_ref(), ui).await
+            let search = Search {
+                host,
+                address: args.address.as_deref(),
+                timeout: REACH,
+            };
+            Seen::at(&search, &key, password.as_ref(), ui).await
         }),
     );
     let (builds, seen) = tokio::join!(evaluating, looking);
@@ -94,46 +86,6 @@ pub async fn run(args: &cli::Status, global: &cli::Global, ui: &Ui) -> Result<()
         return Ok(());
     }
     Err(Failure::new(format!("Not reached: {}.", silent.join(", "))).into())
-}
-
-async fn look(
-    host: &Host,
-    address: Option<&str>,
-    key: &str,
-    password: Option<&Rc<SecretString>>,
-    ui: &Ui,
-) -> Result<Seen> {
-    let search = Search {
-        host,
-        address,
-        timeout: REACH,
-    };
-    let guard = |user: &str| Guard {
-        root: Root::of(user, password),
-    };
-    let look = |user: &str| guard(user).look();
-    let (target, output) = search.enter(key, &host.users(), look, ui).await?;
-    let root = guard(&target.host.user).root;
-    if !output.status.success() {
-        let mut failure = Failure::new(format!(
-            "{} did not tell its state: {}",
-            host.name,
-            visible(output.stderr.trim())
-        ));
-        if let Some(remedy) = root.remedy(&target.host.user, &output.stderr) {
-            failure = failure.hint(remedy);
-        }
-        return Err(failure.into());
-    }
-    let status = Status::parse(&String::from_utf8_lossy(&output.stdout))
-        .with_context(|| format!("while reading the state of {}", host.name))?;
-    let failing = match Manifest::on(&target, "/run/current-system").await {
-        Ok(manifest) => health::ask(&target, &root, &health::checks(&manifest), QUESTION).await?,
-        // there is none: spinet did not make that system
-        Err(error) if error.root_cause().is::<serde_json::Error>() => None,
-        Err(error) => return Err(error),
-    };
-    Ok(Seen { status, failing })
 }
 
 /// What waits, in a sentence with what to do about it.

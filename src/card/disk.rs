@@ -156,6 +156,11 @@ impl Disk {
         }
     }
 
+    /// A card reader without a card.
+    pub fn is_empty_reader(&self) -> bool {
+        self.size == 0 && (self.removable || self.tran.as_deref() == Some("usb"))
+    }
+
     /// Why this must not be written, in one sentence; `None` for a card.
     pub fn refusal(&self, allow_fixed_disk: bool) -> Option<String> {
         if self.kind == "part" {

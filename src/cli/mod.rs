@@ -2,6 +2,7 @@
 #![allow(clippy::doc_markdown, reason = "these comments are the help text")]
 
 mod deploy;
+mod doctor;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use crate::privileged::Grant;
 use crate::wifi::Country;
 
 pub use deploy::{Deploy, Status};
+pub use doctor::Doctor;
 
 /// Two commands for NixOS on a Raspberry Pi: a blank card becomes a trusted machine, and every later change reaches it.
 #[derive(Debug, Parser)]
@@ -46,6 +48,10 @@ pub enum Command {
     Deploy(Deploy),
     /// What the hosts run, whether that is what the flake builds, and what waits to be decided
     Status(Status),
+    /// What keeps this machine, the flake or a host from working, looked for before it bites, each with its remedy
+    ///
+    /// Nothing is changed. Exit code 3 if something fails; warnings alone are 0.
+    Doctor(Doctor),
     /// The age files of the flake and who can read them
     #[command(subcommand)]
     Secrets(Secrets),

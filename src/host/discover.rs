@@ -164,7 +164,7 @@ fn with_scope(address: &ScopedIp, port: u16) -> SocketAddr {
 }
 
 /// Only an address of this machine can be bound.
-fn is_own(mut address: SocketAddr) -> bool {
+pub fn is_own(mut address: SocketAddr) -> bool {
     address.set_port(0);
     address.ip().is_loopback() || UdpSocket::bind(address).is_ok()
 }

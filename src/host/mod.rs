@@ -2,11 +2,16 @@
 
 mod answer;
 mod discover;
+pub mod facts;
+pub mod firewall;
 pub mod guard;
 pub mod health;
 pub mod key;
 pub mod known_hosts;
+pub mod login_keys;
+pub mod look;
 pub mod manifest;
+pub mod neighbours;
 pub mod root;
 mod sightings;
 pub mod ssh;

@@ -1,7 +1,9 @@
 //! The `nix` command: what spinet evaluates, builds and copies, always in the user's own flake and settings.
 
 mod build;
+mod builders;
 mod emulation;
+mod info;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +13,9 @@ use serde_json::Value;
 
 use crate::process::Cmd;
 
+pub use builders::Builder;
+pub use emulation::{Machine, Trial, Way};
+pub use info::is_at_least;
 pub use settings::Settings;
 
 /// Nix at work on one flake.

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::Nix;
+use super::builders::{self, Builder};
 
 /// What this machine's Nix builds for, and how.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,8 +15,10 @@ pub struct Settings {
     pub system: String,
     /// Other systems whose programs nix is told it can run.
     pub extra_platforms: Vec<String>,
-    /// Other machines, one a line or separated by `;`.
-    builders: String,
+    /// Other machines that build.
+    pub builders: Vec<Builder>,
+    /// How many builds run here at once; none for as many as there are processors.
+    pub max_jobs: Option<u64>,
     /// Builds see only what they are meant to see.
     pub sandbox: bool,
     /// What a sandbox shows besides: paths inside of it.
@@ -49,7 +52,8 @@ impl Settings {
         Self {
             system: text("system"),
             extra_platforms: list("extra-platforms"),
-            builders,
+            builders: builders::parse(&builders),
+            max_jobs: setting("max-jobs").as_u64(),
             // `relaxed` is a sandbox for all builds that do not ask to go without
             sandbox: *setting("sandbox") != Value::Bool(false),
             sandbox_paths: list("sandbox-paths")
@@ -65,19 +69,16 @@ impl Settings {
         self.system == system || self.extra_platforms.iter().any(|p| p == system)
     }
 
-    /// The first builder for `system`. A builder line is `URI SYSTEM,SYSTEM ..`; lines end with `;` or a newline; `-` or
-    /// nothing means this machine's system.
+    /// The first builder for `system`.
     pub fn builder_for(&self, system: &str) -> Option<&str> {
-        self.builders
-            .split([';', '\n'])
-            .map(|line| line.split('#').next().unwrap_or_default())
-            .find_map(|line| {
-                let mut words = line.split_whitespace();
-                let uri = words.next()?;
-                let systems = words.next().filter(|word| *word != "-");
-                let mut systems = systems.unwrap_or(&self.system).split(',');
-                systems.any(|s| s == system).then_some(uri)
-            })
+        let builder = self.builders_for(system).next();
+        builder.map(|builder| builder.uri.as_str())
+    }
+
+    /// The builders for `system`.
+    pub fn builders_for(&self, system: &str) -> impl Iterator<Item = &Builder> {
+        let builds = move |builder: &&Builder| builder.builds(system, &self.system);
+        self.builders.iter().filter(builds)
     }
 
     /// A build finds `path` where it looks for it.

@@ -44,13 +44,18 @@ pub fn needs_root(card: Option<&Path>, own_wifi: bool) -> bool {
     card.is_some_and(device) || own_wifi && files::system_is_closed()
 }
 
+/// The way to become root here.
+pub fn elevator() -> Option<&'static str> {
+    ELEVATORS.into_iter().find(|e| process::find(e).is_some())
+}
+
 impl Rights {
     /// Starts the child, as root if `root` says so: the one time the user is asked for a password. `card` is the only
     /// one it will open.
     pub fn start(card: Option<&CardChoice>, root: bool) -> Result<Self> {
         let own = std::env::current_exe().context("while looking for spinet's own program")?;
         let mut cmd = if root {
-            let Some(elevator) = ELEVATORS.into_iter().find(|e| process::find(e).is_some()) else {
+            let Some(elevator) = elevator() else {
                 return Err(Failure::new("Reading wifi profiles and writing disks needs root, and none of sudo, run0 and doas is here.")
                     .hint("Run the same command as root.")
                     .into());

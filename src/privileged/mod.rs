@@ -18,7 +18,7 @@ pub use crate::card::seed::SeedFile;
 pub use crate::card::write::Phase;
 use crate::wifi::ProfileFile;
 pub use child::run_child;
-pub use client::{CardChoice, Rights, needs_root};
+pub use client::{CardChoice, Rights, elevator, needs_root};
 
 /// What the child may do, in its arguments.
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::header::{Found, Header};
-use super::{Recipient, Rules};
+use super::{Recipient, Rules, replace};
 
 /// How one file stands to its rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -216,4 +216,34 @@ pub fn unreadable(rules: &Rules, host: &str, key: &str, secrets: &[PathBuf]) -> 
         })
     };
     secrets.iter().filter_map(problem).collect()
+}
+
+/// What to do about files and hosts in this state; `root` is that of the rules.
+pub fn remedies(states: &[(String, State)], problems: &[Unreadable], root: &Path) -> Vec<String> {
+    let any = |fits: fn(&State) -> bool| states.iter().any(|(_, state)| fits(state));
+    let mut remedies = Vec::new();
+    if any(|state| matches!(state, State::Stale { .. })) {
+        remedies.push("`spinet secrets rekey` brings stale files in line.".to_owned());
+    }
+    if any(|state| *state == State::Missing) {
+        remedies.push(
+            "`spinet secrets edit FILE` makes a missing one; or take its rule out.".to_owned(),
+        );
+    }
+    if any(|state| *state == State::Unruled) {
+        remedies.push("A file without a rule is rekeyed by nobody: give it one with `spinet secrets edit FILE`, or remove it.".to_owned());
+    }
+    if let Some(problem) = problems.first() {
+        remedies.push(format!(
+            "`spinet host enroll {}` adds the host's pinned key to the rules of its secrets.",
+            problem.host
+        ));
+    }
+    if replace::is_pending(root) {
+        remedies.push(
+            "A run was stopped half-way, or is at work; `spinet secrets rekey` finishes it."
+                .to_owned(),
+        );
+    }
+    remedies
 }

@@ -38,6 +38,17 @@ enum LockedKey {
     File(Zeroizing<Vec<u8>>),
 }
 
+impl Locked {
+    /// It may open a file with this header.
+    fn fits(&self, header: &Header) -> bool {
+        match &self.key {
+            LockedKey::Ssh(_, Some(tag)) => header.tags.contains(tag),
+            LockedKey::Ssh(_, None) => !header.tags.is_empty(),
+            LockedKey::File(_) => true,
+        }
+    }
+}
+
 impl Identities {
     /// The files given, or the usual SSH keys of the user. Asks for nothing yet.
     pub fn load(paths: &[PathBuf], ui: &Ui) -> Result<Self> {
@@ -68,13 +79,14 @@ impl Identities {
         &self.plugins
     }
 
+    /// A key under a passphrase, or one behind a plugin, might open a file with this header.
+    pub fn could_open(&self, header: &Header) -> bool {
+        !self.plugins.is_empty() || self.locked.iter().any(|locked| locked.fits(header))
+    }
+
     /// Opens the next key under a passphrase that may fit one of these files. False when there is none left.
     pub(super) fn unlock_for(&mut self, headers: &[Header], ui: &Ui) -> Result<bool> {
-        let fits = |locked: &Locked| match &locked.key {
-            LockedKey::Ssh(_, Some(tag)) => headers.iter().any(|h| h.tags.contains(tag)),
-            LockedKey::Ssh(_, None) => headers.iter().any(|h| !h.tags.is_empty()),
-            LockedKey::File(_) => true,
-        };
+        let fits = |locked: &Locked| headers.iter().any(|header| locked.fits(header));
         let Some(index) = self.locked.iter().position(fits) else {
             return Ok(false);
         };

@@ -1,5 +1,6 @@
 //! agenix secrets: the rules as nix evaluates them, edited through their syntax tree, and the age files kept in line.
 
+pub mod access;
 pub mod check;
 mod cipher;
 pub mod edit;

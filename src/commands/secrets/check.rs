@@ -11,8 +11,8 @@ use crate::error::{Exit, Failure};
 use crate::fleet::{Flake, Fleet, Needs};
 use crate::host::known_hosts::KnownHosts;
 use crate::nix::Nix;
+use crate::secrets::Rules;
 use crate::secrets::check::{self, State, Unreadable, check, unreadable};
-use crate::secrets::{Rules, replace};
 
 /// What a flake check hands over, since nix cannot evaluate inside a build.
 #[derive(Deserialize)]
@@ -157,28 +157,8 @@ fn verdict(rules: &Rules, states: &[(String, State)], problems: &[Unreadable]) -
         ));
     }
     let mut failure = Failure::new(format!("{}.", parts.join(", and "))).exit(Exit::Drift);
-    if drift
-        .iter()
-        .any(|state| matches!(state, State::Stale { .. }))
-    {
-        failure = failure.hint("`spinet secrets rekey` brings stale files in line.");
-    }
-    if drift.contains(&&State::Missing) {
-        failure =
-            failure.hint("`spinet secrets edit FILE` makes a missing one; or take its rule out.");
-    }
-    if drift.contains(&&State::Unruled) {
-        failure = failure.hint("A file without a rule is rekeyed by nobody: give it one with `spinet secrets edit FILE`, or remove it.");
-    }
-    if let Some(problem) = problems.first() {
-        failure = failure.hint(format!(
-            "`spinet host enroll {}` adds the host's pinned key to the rules of its secrets.",
-            problem.host
-        ));
-    }
-    if replace::is_pending(&rules.root) {
-        failure = failure
-            .hint("A run was stopped half-way, or is at work; `spinet secrets rekey` finishes it.");
+    for remedy in check::remedies(states, problems, &rules.root) {
+        failure = failure.hint(remedy);
     }
     Err(failure.into())
 }

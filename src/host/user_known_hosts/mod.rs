@@ -6,6 +6,7 @@ mod settings;
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -14,6 +15,7 @@ use rustix::fs::{Access, access};
 use super::key::fingerprint;
 use super::known_hosts::bare;
 use super::ssh::Target;
+use crate::fleet::Host;
 use crate::process::{Cmd, quote};
 use crate::ui::{Ui, visible};
 
@@ -40,12 +42,37 @@ pub async fn offer(target: &Target, key: &str, ui: &Ui) {
 }
 
 async fn offer_each(target: &Target, key: &str, ui: &Ui) -> Result<()> {
-    let host = &target.host;
+    let address = target.address.map(|address| address.ip());
+    for file in stale_files(&target.host, &target.destination(), address, key).await? {
+        file.offer(&target.host.name, key, ui).await?;
+    }
+    Ok(())
+}
+
+/// What the user's files say of a host that has the key pinned for it, where they say something else: for each file a
+/// sentence with a row for each entry, and the commands that do away with them. Changes nothing.
+pub async fn stale(host: &Host, key: &str) -> Result<Vec<(String, String)>> {
+    let key = bare(key);
+    let destination = format!("{}@{}", host.user, host.address);
+    let files = stale_files(host, &destination, None, key).await?;
+    Ok(files
+        .iter()
+        .map(|file| (file.describe(&host.name), file.by_hand()))
+        .collect())
+}
+
+async fn stale_files(
+    host: &Host,
+    destination: &str,
+    address: Option<IpAddr>,
+    key: &str,
+) -> Result<Vec<File>> {
     let settings = Cmd::new("ssh")
-        .args(["-G", "-p", &host.port.to_string(), &target.destination()])
+        .args(["-G", "-p", &host.port.to_string(), destination])
         .or_install("Install OpenSSH.");
     let settings = Settings::parse(&settings.text().await?);
-    let names = settings.names(host, target.address.map(|a| a.ip()));
+    let names = settings.names(host, address);
+    let mut files = Vec::new();
     for path in &settings.files {
         let Ok(path) = path.canonicalize() else {
             continue;
@@ -61,11 +88,10 @@ async fn offer_each(target: &Target, key: &str, ui: &Ui) -> Result<()> {
         }
         let stale = edit::stale(&text, &found, &names, key);
         if !stale.is_empty() {
-            let file = File { path, text, stale };
-            file.offer(&host.name, key, ui).await?;
+            files.push(File { path, text, stale });
         }
     }
-    Ok(())
+    Ok(files)
 }
 
 /// ssh-keygen knows hashed names and patterns, too.
@@ -79,9 +105,7 @@ async fn find(name: &str, path: &Path) -> Result<Vec<Found>> {
 impl File {
     async fn offer(&self, host: &str, key: &str, ui: &Ui) -> Result<()> {
         let path = visible(&self.path.display().to_string());
-        let rows: Vec<_> = self.stale.iter().map(Stale::describe).collect();
-        let rows = crate::ui::indent(&rows.join("\n"));
-        let what = format!("{path} has another key for {host} than the one it shows:\n{rows}");
+        let what = self.describe(host);
         let by_hand = self.by_hand();
         if !self.is_writable() || !self.stale.iter().any(Stale::is_replaceable) {
             ui.warn(format!("{what}\nIt is left as it is, and ssh will refuse {host}: change it where it comes from."));
@@ -107,6 +131,13 @@ impl File {
         self.replace(&edit::rewrite(&self.text, &self.stale, &added))?;
         ui.say(format!("{path} is up to date; {path}.old is what it was."));
         Ok(())
+    }
+
+    fn describe(&self, host: &str) -> String {
+        let path = visible(&self.path.display().to_string());
+        let rows: Vec<_> = self.stale.iter().map(Stale::describe).collect();
+        let rows = crate::ui::indent(&rows.join("\n"));
+        format!("{path} has another key for {host} than the one it has:\n{rows}")
     }
 
     /// The commands that do away with the old key.

@@ -16,6 +16,7 @@ use super::{Nix, Settings};
 use crate::error::Failure;
 use binfmt::{Binfmt, Entry};
 use elf::Program;
+pub use trial::Trial;
 
 /// How builds for a system are done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub enum Way {
 /// What decides on this machine which systems can be built.
 #[derive(Debug)]
 pub struct Machine {
-    settings: Settings,
+    pub settings: Settings,
     binfmt: Binfmt,
     /// Its settings come from a NixOS configuration.
     nixos: bool,

@@ -1,0 +1,43 @@
+//! The programs of others that spinet runs, and where they come from.
+
+use crate::process;
+
+/// A program, what it is for, and what brings it.
+pub struct Tool {
+    pub name: &'static str,
+    pub purpose: &'static str,
+    pub remedy: &'static str,
+}
+
+const fn tool(name: &'static str, purpose: &'static str, remedy: &'static str) -> Tool {
+    Tool {
+        name,
+        purpose,
+        remedy,
+    }
+}
+
+const OPENSSH: &str = "Install OpenSSH.";
+const E2FSPROGS: &str = "Install e2fsprogs.";
+
+/// Nothing works without nix, which is looked at apart.
+const NEEDED: [Tool; 7] = [
+    tool("git", "the flake", "Install git."),
+    tool("ssh", "every host", OPENSSH),
+    tool("ssh-keygen", "every host", OPENSSH),
+    tool("ssh-keyscan", "bootstrap", OPENSSH),
+    tool("debugfs", "cards", E2FSPROGS),
+    tool("e2fsck", "cards", E2FSPROGS),
+    tool("lsblk", "cards", "Install util-linux."),
+];
+
+/// Those that are nowhere on this machine.
+pub fn missing() -> Vec<Tool> {
+    let lacks = |tool: &Tool| !process::tool(tool.name).is_absolute();
+    NEEDED.into_iter().filter(lacks).collect()
+}
+
+/// How many are looked for.
+pub fn count() -> usize {
+    NEEDED.len()
+}
