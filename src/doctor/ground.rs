@@ -21,7 +21,7 @@ const FLAKE: Subject = Subject::of("flake");
 const EVALUATION: Duration = Duration::from_secs(180);
 
 pub struct Ground {
-    /// Nix at work on the flake, or on nothing.
+    /// Nix at work on the flake, or on nothing; it leaves the flake as it is.
     pub nix: Nix,
     pub flake: Option<Flake>,
     pub fleet: Option<Fleet>,
@@ -67,7 +67,8 @@ impl Ground {
                 return Ok(ground);
             }
         };
-        ground.nix = Nix::new(&flake.dir);
+        // nix would make a lock file that is missing
+        ground.nix = Nix::new(&flake.dir).with(vec!["--no-write-lock-file".to_owned()]);
         if process::find("nix").is_some() {
             let evaluate = ground.evaluate(&flake, words);
             if let Ok(done) = tokio::time::timeout(EVALUATION, evaluate).await {

@@ -15,6 +15,7 @@ const ALL_KINDS: &str = "_services._dns-sd._udp.local.";
 /// Flags of an interface (`<linux/if.h>`).
 const UP: u32 = 0x1;
 const LOOPBACK: u32 = 0x8;
+const POINT_TO_POINT: u32 = 0x10;
 const MULTICAST: u32 = 0x1000;
 
 /// The links over which multicast goes: up, with a cable or an access point at the other end.
@@ -23,7 +24,9 @@ pub fn links() -> Vec<String> {
     let names = entries.flatten().filter_map(|entry| {
         let told = |file: &str| std::fs::read_to_string(entry.path().join(file)).ok();
         let carries = told("carrier").is_some_and(|carrier| carrier.trim() == "1");
-        let fits = carries && is_multicast(told("flags")?.trim());
+        // what belongs to a bridge or a bond speaks through that
+        let is_part = entry.path().join("master").exists();
+        let fits = carries && !is_part && is_multicast(told("flags")?.trim());
         fits.then(|| entry.file_name().to_string_lossy().into_owned())
     });
     let mut names: Vec<_> = names.collect();
@@ -34,7 +37,7 @@ pub fn links() -> Vec<String> {
 /// By the flags that the kernel shows, in hexadecimal.
 fn is_multicast(flags: &str) -> bool {
     let flags = u32::from_str_radix(flags.trim_start_matches("0x"), 16).unwrap_or(0);
-    flags & (UP | MULTICAST) == UP | MULTICAST && flags & LOOPBACK == 0
+    flags & (UP | MULTICAST) == UP | MULTICAST && flags & (LOOPBACK | POINT_TO_POINT) == 0
 }
 
 /// The addresses of other machines that answer by multicast within `time`: those of the names asked for (`bach.local`),
@@ -117,8 +120,8 @@ mod tests {
     #[test]
     fn links_are_told_by_their_flags() {
         assert!(is_multicast("0x1003"));
-        // down, loopback, no multicast
-        for flags in ["0x1002", "0x1009", "0x83", ""] {
+        // down, loopback, a tunnel, no multicast
+        for flags in ["0x1002", "0x1009", "0x1091", "0x83", ""] {
             assert!(!is_multicast(flags), "{flags}");
         }
     }

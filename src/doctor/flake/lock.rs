@@ -26,7 +26,7 @@ impl Lock {
                     nixpkgs: None,
                     newest: None,
                 };
-                return Ok((!flake.contains("inputs")).then_some(none));
+                return Ok((!has_inputs(&flake)).then_some(none));
             }
             Err(e) => return Err(e).with_context(|| format!("while reading {}", path.display())),
         };
@@ -45,6 +45,14 @@ impl Lock {
             newest: all.filter_map(changed).max(),
         }
     }
+}
+
+/// By its text, as `inputs = {` or `inputs.NAME ..` begins a line.
+fn has_inputs(flake: &str) -> bool {
+    let mut rests = flake
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("inputs"));
+    rests.any(|rest| rest.trim_start().starts_with(['=', '.']))
 }
 
 /// The node an input stands for: its name, or the way to it from the root by the names of inputs.
@@ -108,6 +116,14 @@ mod tests {
         lock["nodes"]["root"]["inputs"]["nixpkgs"] = json!(["nixpkgs"]);
         assert_eq!(Lock::parse(&lock).nixpkgs, None);
         assert_eq!(Lock::parse(&json!([])).newest, None);
+    }
+
+    #[test]
+    fn inputs_are_told_from_words_about_them() {
+        assert!(has_inputs("{\n  inputs = {\n") && has_inputs("inputs.nixpkgs.url = \"x\";"));
+        assert!(!has_inputs(
+            "# its inputs = none\n{ outputs = inputs: { }; }\n  inputs:"
+        ));
     }
 
     #[test]
