@@ -15,7 +15,10 @@ pub fn programs() -> Vec<Finding> {
         return vec![PROGRAMS.ok("path", text)];
     }
     let lacks = missing.into_iter().map(|tool| {
-        let message = format!("`{}` is not here, which {} need.", tool.name, tool.purpose);
+        let message = format!(
+            "`{}` is not here; it is needed for {}.",
+            tool.name, tool.purpose
+        );
         PROGRAMS.failure("path", message).remedy(tool.remedy)
     });
     lacks.collect()

@@ -34,15 +34,19 @@ fn free(path: &Path) -> Option<(u64, Option<u64>)> {
 }
 
 fn store(path: &Path) -> Finding {
-    let Some((free, inodes)) = free(path) else {
-        return ROOM.failure(
+    match free(path) {
+        Some((free, inodes)) => of_store(free, inodes),
+        None => ROOM.failure(
             "store",
             format!(
                 "The file system of {} does not tell its room.",
                 path.display()
             ),
-        );
-    };
+        ),
+    }
+}
+
+fn of_store(free: u64, inodes: Option<u64>) -> Finding {
     let remedy = line(
         "nix.gc = { automatic = true; options = \"--delete-older-than 14d\"; };",
         "Set `min-free` in /etc/nix/nix.conf, so that nix makes room by itself.",
@@ -95,5 +99,34 @@ fn of_state(dir: &Path) -> Finding {
             .failure("state", format!("There is no room left for {shown}, where spinet remembers unfinished bootstraps."))
             .remedy("Make room, or name another place in XDG_STATE_HOME."),
         _ => ROOM.ok("state", shown.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::*;
+
+    #[test]
+    fn a_folder_still_to_be_made_has_the_room_of_the_one_it_will_be_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let (there, inodes) = free(dir.path()).unwrap();
+        let (to_come, _) = free(&dir.path().join("a/b")).unwrap();
+        assert!(there > 0 && inodes != Some(0) && there.abs_diff(to_come) < GB);
+        assert_eq!(of_state(&dir.path().join("spinet")).verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn a_full_store_is_told_with_what_makes_room() {
+        assert_eq!(of_store(50 * GB, Some(9_000_000)).verdict, Verdict::Ok);
+        assert_eq!(of_store(50 * GB, None).verdict, Verdict::Ok);
+        for (finding, verdict) in [
+            (of_store(3 * GB, None), Verdict::Warning),
+            (of_store(GB / 10, None), Verdict::Failure),
+            (of_store(50 * GB, Some(10)), Verdict::Failure),
+        ] {
+            let remedy = finding.remedy.unwrap();
+            assert!(finding.verdict == verdict && remedy.contains("nix-collect-garbage"));
+        }
     }
 }

@@ -28,7 +28,7 @@ pub fn judge(host: &Host, status: &Status, failing: Option<&[String]>) -> Vec<Fi
         Some([]) => subject.ok("health", "its secrets are there, and its checks are in order"),
         Some(failing) => subject
             .failure("health", format!("These checks of its configuration fail: {}.", failing.join(", ")))
-            .remedy("A secret that is missing was not decrypted at activation: `journalctl -b -t stage-2-init` there, or another `spinet deploy`, tells why."),
+            .remedy("A secret that is missing was not decrypted at activation: `journalctl -b -g agenix` there tells why."),
     });
     found
 }

@@ -120,3 +120,50 @@ fn has_radio(links: &Path) -> bool {
         .map(|link| link.path())
         .any(|link| link.join("wireless").exists() || link.join("phy80211").exists())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::*;
+    use crate::wifi::{ProfileFile, Source};
+
+    fn known(files: &[(&str, &str)]) -> Knowledge {
+        let file = |(name, content): &(&str, &str)| ProfileFile {
+            source: Source::Iwd,
+            name: (*name).to_owned(),
+            content: content.as_bytes().to_vec().into(),
+        };
+        Knowledge::of(&files.iter().map(file).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn profiles_that_cannot_be_used_are_told_with_the_reason() {
+        let none = profiles(&known(&[]));
+        assert!(none.verdict == Verdict::Ok && none.message.contains("--wifi-from"));
+        let broken = profiles(&known(&[("Home.psk", "")]));
+        assert!(broken.verdict == Verdict::Warning && broken.message.contains("Home.psk"));
+        let one = profiles(&known(&[("Home.psk", ""), ("Shed.open", "")]));
+        assert_eq!(
+            (one.verdict, one.message.as_str()),
+            (Verdict::Ok, "1 network can be put on a card")
+        );
+    }
+
+    #[test]
+    fn the_network_in_use_should_have_a_profile() {
+        let known = known(&[("Home.open", "")]);
+        assert_eq!(in_network(b"Home", Some(&known)).verdict, Verdict::Ok);
+        assert_eq!(in_network(b"Cafe", Some(&known)).verdict, Verdict::Warning);
+        // not known without root
+        assert_eq!(in_network(b"Cafe", None).verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn a_radio_is_told_by_its_folder() {
+        let links = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(links.path().join("eth0/queues")).unwrap();
+        assert!(!has_radio(links.path()));
+        std::fs::create_dir_all(links.path().join("wlp3s0/phy80211")).unwrap();
+        assert!(has_radio(links.path()));
+    }
+}

@@ -16,7 +16,7 @@ pub struct Facts {
     pub clock_synchronized: Option<bool>,
     /// Seconds since it booted.
     pub uptime: u64,
-    /// The root file system, and those of `/boot` that are their own.
+    /// The root file system, and those of `/nix` and `/boot` if they have their own.
     pub rooms: Vec<Room>,
     /// Bytes of the journal on disk.
     pub journal: Option<u64>,

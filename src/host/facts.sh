@@ -14,8 +14,8 @@ read -r uptime _ </proc/uptime
 tell uptime "${uptime%%.*}"
 
 # room: bytes in KiB and inodes, of the file systems that fill up
-for place in / /boot; do
-  # only where kernels go to a file system of their own
+for place in / /nix /boot; do
+  # only those that are file systems of their own
   [ "$place" = / ] || [ "$(stat -c %d "$place" 2>/dev/null)" != "$(stat -c %d "$place/.." 2>/dev/null)" ] || continue
   [ -d "$place" ] || continue
   # shellcheck disable=SC2046 # columns
@@ -38,7 +38,7 @@ while read -r device place kind options _; do
 done </proc/mounts
 named=$(while read -r device place _; do
   [ "$place" != / ] || echo "$device"
-done </etc/fstab 2>/dev/null | tail -n 1)
+done 2>/dev/null </etc/fstab | tail -n 1)
 case $named in LABEL=*) named=/dev/disk/by-label/${named#LABEL=} ;; UUID=*) named=/dev/disk/by-uuid/${named#UUID=} ;; esac
 case $named in
   /dev/*)

@@ -137,7 +137,7 @@ impl File {
         let path = visible(&self.path.display().to_string());
         let rows: Vec<_> = self.stale.iter().map(Stale::describe).collect();
         let rows = crate::ui::indent(&rows.join("\n"));
-        format!("{path} has another key for {host} than the one it has:\n{rows}")
+        format!("{path} has another key for {host} than {host} has:\n{rows}")
     }
 
     /// The commands that do away with the old key.
