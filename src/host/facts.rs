@@ -216,6 +216,14 @@ mod tests {
 
     #[test]
     fn what_this_machine_says_of_itself_can_be_read() {
+        // a sandbox has its programs elsewhere
+        if !["/usr/bin/df", "/run/current-system/sw/bin/df"]
+            .iter()
+            .any(|df| std::path::Path::new(df).exists())
+        {
+            println!("skipped: no system's programs");
+            return;
+        }
         let output = std::process::Command::new("sh")
             .args(["-c", SCRIPT])
             .output()

@@ -116,16 +116,7 @@ pub async fn mdns() -> Option<Opinion> {
         }
     }
     let units = Path::new(UNITS);
-    if !nixos || !units.is_dir() {
-        return None;
-    }
-    if let Some(script) = started_by(&units.join("firewall.service")) {
-        return Some(iptables::parse(&script).opinion());
-    }
-    match started_by(&units.join("nftables.service")) {
-        Some(script) => nft_rules_of(&script).map(|rules| nft::parse(&rules).opinion()),
-        None => Some(Opinion::Lets),
-    }
+    (nixos && units.is_dir()).then(|| of_units(units))
 }
 
 async fn printed(program: &str, args: &[&str]) -> Option<String> {
@@ -136,22 +127,71 @@ async fn printed(program: &str, args: &[&str]) -> Option<String> {
         .ok()
 }
 
-/// The script that a unit of NixOS' starts.
-fn started_by(unit: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(unit).ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("ExecStart="))?;
-    let path = line.trim_start_matches('@').split_whitespace().next()?;
-    std::fs::read_to_string(path).ok()
+/// What NixOS starts as a firewall; without one everything comes in.
+fn of_units(units: &Path) -> Opinion {
+    let iptables = started_by(&units.join("firewall.service"));
+    let nft: String = started_by(&units.join("nftables.service"))
+        .into_iter()
+        .filter(|text| text.contains("hook input"))
+        .collect();
+    let opinions = [
+        iptables::parse(&iptables.concat()).opinion(),
+        nft::parse(&nft).opinion(),
+    ];
+    if opinions.contains(&Opinion::Drops) {
+        Opinion::Drops
+    } else {
+        Opinion::Lets
+    }
 }
 
-/// The script loads a file of rules from the store.
-fn nft_rules_of(script: &str) -> Option<String> {
-    let words = script.split(|c: char| c.is_whitespace() || c == '"');
-    let texts = words
-        .filter(|word| word.starts_with("/nix/store/") && word.contains("nftables"))
-        .filter_map(|path| std::fs::read_to_string(path).ok());
-    let mut texts = texts.filter(|text| text.contains("hook input"));
-    texts.next()
+/// The scripts that a unit starts: calls of iptables, or rules for nft themselves.
+fn started_by(unit: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(unit).unwrap_or_default();
+    let programs = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("ExecStart="))
+        .filter_map(|line| line.trim_start_matches('@').split_whitespace().next());
+    programs
+        .filter_map(|path| std::fs::read_to_string(path).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nixos_units_tell_what_they_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        let start = |unit: &str, script: &str| {
+            let path = dir.path().join(script);
+            write(
+                unit,
+                &format!(
+                    "[Service]\nExecStart=@{} {script}\nExecStop=x\n",
+                    path.display()
+                ),
+            );
+        };
+        assert_eq!(of_units(dir.path()), Opinion::Lets);
+        write(
+            "fw",
+            "ip46tables -A nixos-fw -p udp \\\n  --dport 53 -j ACCEPT\nip46tables -A nixos-fw -j DROP\nip46tables -A INPUT -j nixos-fw\n",
+        );
+        start("firewall.service", "fw");
+        assert_eq!(of_units(dir.path()), Opinion::Drops);
+        write(
+            "fw",
+            "/nix/store/x/bin/iptables -A INPUT -p udp --dport 5353 -j ACCEPT\nip46tables -A INPUT -j DROP\n",
+        );
+        assert_eq!(of_units(dir.path()), Opinion::Lets);
+        write(
+            "nft",
+            "#! /nft -f\ntable inet f\ndelete table inet f\ntable inet f {\nchain input {\ntype filter hook input priority filter; policy drop;\n}\n}\n",
+        );
+        start("nftables.service", "nft");
+        assert_eq!(of_units(dir.path()), Opinion::Drops);
+    }
 }

@@ -4,7 +4,7 @@ use super::{Action, Chain, Fits, Opinion, Rules, holds_port};
 
 pub fn parse(text: &str) -> Rules {
     let mut rules = Rules::default();
-    for line in text.lines() {
+    for line in text.replace("\\\n", " ").lines() {
         read(line.trim(), &mut rules);
     }
     // `iptables -S` tells the policy; a script may leave it as it is
@@ -19,7 +19,7 @@ fn read(line: &str, rules: &mut Rules) -> Option<()> {
         .split_whitespace()
         .take_while(|word| !word.starts_with(['|', ';', '#']) && !word.contains('>'))
         .collect();
-    match *words.first()? {
+    match words.first()?.rsplit('/').next()? {
         "iptables" | "ip46tables" => drop(words.remove(0)),
         word if word.starts_with('-') => {}
         _ => return None,
