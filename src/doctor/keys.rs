@@ -19,7 +19,12 @@ pub async fn check(ground: &Ground) -> Vec<Finding> {
     };
     let rules = ground.rules.as_ref().ok().and_then(Option::as_ref);
     let named = rules.and_then(|rules| edit::names(rules).ok());
-    let named: BTreeSet<String> = named.into_iter().flatten().map(|(_, name)| name).collect();
+    let named: BTreeSet<String> = named
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| !is_example(key))
+        .map(|(_, name)| name)
+        .collect();
     let mine = login_keys::own().await;
     let mut found = Vec::new();
     for host in &ground.hosts {
@@ -51,6 +56,11 @@ pub async fn check(ground: &Ground) -> Vec<Finding> {
         found.extend(of_host);
     }
     found
+}
+
+fn is_example(key: &str) -> bool {
+    let keys = Recipient::parse_all(key);
+    keys.iter().any(|key| published::refuse(key).is_err())
 }
 
 fn unpinned(host: &Host, in_rules: bool) -> Finding {
@@ -143,7 +153,7 @@ fn logins(host: &Host, needs: &Needs, mine: &[String]) -> Option<Finding> {
                 .remedy(format!("Add yours to {place}.")),
         );
     }
-    if keys.iter().any(|key| published::refuse(key).is_err()) {
+    if needs.authorized_keys.iter().any(|key| is_example(key)) {
         let message = format!(
             "The configuration of {name} lets a published example key log in, and everybody has its private half."
         );
