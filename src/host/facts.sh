@@ -14,10 +14,12 @@ read -r uptime _ </proc/uptime
 tell uptime "${uptime%%.*}"
 
 # room: bytes in KiB and inodes, of the file systems that fill up
+seen=
 for place in / /nix /boot; do
-  # only those that are file systems of their own
-  [ "$place" = / ] || [ "$(stat -c %d "$place" 2>/dev/null)" != "$(stat -c %d "$place/.." 2>/dev/null)" ] || continue
-  [ -d "$place" ] || continue
+  # each file system once
+  device=$(stat -c %d "$place" 2>/dev/null) || continue
+  case " $seen " in *" $device "*) continue ;; esac
+  seen="$seen $device"
   # shellcheck disable=SC2046 # columns
   set -- $(df -Pk "$place" 2>/dev/null | tail -n 1)
   inodes=$(df -Pi "$place" 2>/dev/null | tail -n 1 | { read -r _ all _ free _ && echo "$all $free"; })
