@@ -221,14 +221,16 @@ in
   spinet = {
     rules = rules.path;
     inherit knownHosts;
-    hosts = lib.mapAttrs (
-      _: row:
-      removeAttrs row [
-        "configuration"
-        "modules"
-        "sdImage"
-      ]
-    ) rows;
+    hosts = lib.mapAttrs (_: row: {
+      inherit (row)
+        system
+        address
+        user
+        port
+        tags
+        ;
+      card = row.sdImage != null;
+    }) rows;
     inherit trials;
     # What a bootstrap of one host depends on; this does evaluate its configuration.
     needs = lib.mapAttrs (name: secrets: {

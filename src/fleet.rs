@@ -48,6 +48,13 @@ pub struct Host {
     /// What `@TAG` chooses it by.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// There is an image to make its card of.
+    #[serde(default = "yes")]
+    pub card: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// One secret a host's configuration names.
@@ -283,6 +290,7 @@ mod tests {
                 "{}-side",
                 if name == "bach" { "left" } else { "right" }
             )],
+            card: true,
         };
         Fleet {
             hosts: ["bach", "byrd"].map(|n| (n.to_owned(), host(n))).into(),

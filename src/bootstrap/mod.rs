@@ -99,6 +99,14 @@ pub async fn run(args: &cli::Bootstrap, global: &cli::Global, ui: &Ui) -> Result
     let nix = Nix::new(&flake.dir);
     let fleet = Fleet::load(&nix).await?;
     let host = fleet.host(&args.host)?.clone();
+    if !host.card {
+        let name = &host.name;
+        return Err(Failure::usage(format!(
+            "{name} has no card: nixpkgs makes a generic image for aarch64 only, and its row names no other (sdImage)."
+        ))
+        .hint(format!("Install NixOS there as you like, then `spinet host enroll {name}` and `spinet deploy {name}`."))
+        .into());
+    }
     let state = State::open(&flake.dir, &host.name)?;
     let pending = state.pending()?;
     let added = pending.iter().flat_map(|p| p.added.clone()).collect();

@@ -14,10 +14,12 @@ use crate::fleet::{HostSecret, Needs};
 use crate::host::key::HostKey as Key;
 use crate::host::key::fingerprint;
 use crate::host::known_hosts::{KnownHosts, bare};
+use crate::host::login_keys;
 use crate::privileged::{Rights, needs_root};
-use crate::process::{self, Cmd};
+use crate::process;
 use crate::secrets::{Identities, Recipient, Rules, published, rekey};
 use crate::state::Pending;
+use crate::tools;
 use crate::wifi::Profile;
 
 /// What the checks found, for the steps after them.
@@ -53,16 +55,6 @@ fn replaced(story: &Story<'_>, key: Option<&Key>) -> Result<Option<String>> {
     let pinned = pinned.key(&story.host.name);
     Ok(pinned.filter(|old| new.as_deref().is_none_or(|new| bare(old) != bare(new))))
 }
-
-/// Programs a bootstrap runs, and where they come from.
-const TOOLS: [(&str, &str); 6] = [
-    ("ssh", "Install OpenSSH."),
-    ("ssh-keyscan", "Install OpenSSH."),
-    ("git", "Install git."),
-    ("debugfs", "Install e2fsprogs."),
-    ("e2fsck", "Install e2fsprogs."),
-    ("lsblk", "Install util-linux."),
-];
 
 pub async fn run(story: &Story<'_>) -> Result<Ready> {
     let (host, ui) = (&story.host, story.ui);
@@ -240,14 +232,12 @@ async fn evaluates(story: &Story<'_>, needs: &Needs) -> Result<()> {
 }
 
 fn tools() -> Result<()> {
-    for (tool, remedy) in TOOLS {
-        if !process::tool(tool).is_absolute() {
-            return Err(Failure::new(format!("`{tool}` is not on PATH."))
-                .hint(remedy)
-                .into());
-        }
+    match tools::missing().into_iter().next() {
+        None => Ok(()),
+        Some(tool) => Err(Failure::new(format!("`{}` is not on PATH.", tool.name))
+            .hint(tool.remedy)
+            .into()),
     }
-    Ok(())
 }
 
 /// Who may log in: somebody, nobody whose key is published, and the user with a key at hand.
@@ -271,7 +261,7 @@ async fn logins(story: &Story<'_>, needs: &Needs) -> Result<()> {
             format!("Put your own public key into users.users.root.openssh.authorizedKeys.keys in hosts/{name}."),
         )?;
     }
-    let mine = own_keys().await;
+    let mine = login_keys::own().await;
     if !mine
         .iter()
         .any(|key| needs.authorized_keys.iter().any(|k| bare(k) == bare(key)))
@@ -279,29 +269,6 @@ async fn logins(story: &Story<'_>, needs: &Needs) -> Result<()> {
         story.ui.warn(format!("None of the keys in ssh-agent and ~/.ssh is authorized for root on {name}; the first contact will fail unless ssh finds another."));
     }
     Ok(())
-}
-
-/// Public keys ssh would offer by itself.
-async fn own_keys() -> Vec<String> {
-    let agent = Cmd::new("ssh-add").arg("-L").output().await;
-    let mut text = agent
-        .map(|o| String::from_utf8_lossy(&o.stdout).into_owned())
-        .unwrap_or_default();
-    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".ssh"));
-    for entry in home
-        .and_then(|dir| std::fs::read_dir(dir).ok())
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
-        if entry.path().extension().is_some_and(|e| e == "pub") {
-            text.push_str(&std::fs::read_to_string(entry.path()).unwrap_or_default());
-        }
-    }
-    text.lines()
-        .filter(|line| line.contains(' '))
-        .map(str::to_owned)
-        .collect()
 }
 
 /// The rules must know every secret the host names, and only the wifi secret may be missing: that one is made from

@@ -81,6 +81,7 @@ mod tests {
             user: "root".into(),
             port: 22,
             tags: Vec::new(),
+            card: true,
         };
         steps(&host, &args)
     }

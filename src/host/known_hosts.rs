@@ -131,6 +131,7 @@ mod tests {
             user: "root".into(),
             port: 22,
             tags: Vec::new(),
+            card: true,
         }
     }
 

@@ -259,6 +259,7 @@ mod tests {
             user: "root".into(),
             port: 2222,
             tags: Vec::new(),
+            card: true,
         };
         let address = "[fe80::1%3]:22".parse().unwrap();
         let target = Target::new(&host, Some(address), "ssh-ed25519 AAAA x").unwrap();

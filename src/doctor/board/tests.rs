@@ -14,6 +14,7 @@ fn host(user: &str) -> Host {
         user: user.into(),
         port: 22,
         tags: Vec::new(),
+        card: true,
     }
 }
 

@@ -105,6 +105,7 @@ mod tests {
             user: "root".into(),
             port,
             tags: Vec::new(),
+            card: true,
         }
     }
 
