@@ -3,13 +3,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use super::Story;
-use crate::error::Failure;
 use crate::host::guard::Guard;
-use crate::host::health;
-use crate::host::manifest::Manifest;
+use crate::host::look;
 use crate::host::root::Root;
 use crate::host::ssh::Target;
 use crate::host::status::Status;
@@ -17,31 +14,19 @@ use crate::ui::visible;
 
 /// How long the first boot may go on after the host answers.
 const BOOT: Duration = Duration::from_secs(180);
-/// How long one question may take.
-const QUESTION: Duration = Duration::from_secs(30);
 
 /// What is not as it should be; nothing where all is well.
-pub async fn run(story: &Story<'_>, target: &Target) -> Result<Vec<String>> {
+pub async fn run(target: &Target) -> Result<Vec<String>> {
     let guard = Guard {
         root: Root::of(&target.host.user, None),
     };
     // sshd answers before everything is up; what is not up in time counts as it is
     let booted = Root::Already.run(&["systemctl", "is-system-running", "--wait"], &[]);
     let _ = target.run(&booted, Some(BOOT), |_| ()).await;
-    let output = target.run(&guard.look(), Some(QUESTION), |_| ()).await?;
-    if !output.status.success() {
-        let said = visible(output.stderr.trim());
-        let mut failure = Failure::new(format!("The host did not tell its state: {said}"));
-        if let Some(remedy) = guard.root.remedy(&target.host.user, &output.stderr) {
-            failure = failure.hint(remedy);
-        }
-        return Err(failure.into());
-    }
-    let status = Status::parse(&String::from_utf8_lossy(&output.stdout))
-        .with_context(|| format!("while reading the state of {}", story.host.name))?;
-    let manifest = Manifest::on(target, &status.current).await?;
-    let checks = health::checks(&manifest);
-    let failing = health::ask(target, &guard.root, &checks, QUESTION).await?;
+    let output = target
+        .run(&guard.look(), Some(look::QUESTION), |_| ())
+        .await?;
+    let (status, failing) = look::told(target, &guard.root, &output).await?;
     Ok(troubles(&status, failing.as_deref()))
 }
 

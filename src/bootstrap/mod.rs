@@ -234,7 +234,7 @@ async fn health(story: &Story<'_>, contact: &Contact) -> Result<()> {
     let look = format!(
         "`spinet status {name}` shows its state; `nix run .#deploy -- {name}` brings it what you correct."
     );
-    let troubles = health::run(story, &contact.target).await.hint(
+    let troubles = health::run(&contact.target).await.hint(
         format!("{name} is enrolled, but its state could not be seen."),
         look.clone(),
     )?;

@@ -41,7 +41,8 @@ async fn of(nix: &Nix, machine: &Machine, system: &str) -> Vec<Finding> {
         Ok(Way::Native) => "this machine's processor runs it".to_owned(),
         Ok(Way::Emulated { interpreter }) => format!("emulated by {}", interpreter.display()),
         Ok(Way::Remote { builder }) => format!("built by {builder}"),
-        Err(_) => "although the settings seen here do not say so".to_owned(),
+        // by a setting that only the daemon sees
+        Err(_) => "this machine builds for it".to_owned(),
     };
     let builders: Vec<&Builder> = machine.settings.builders_for(system).collect();
     let reach = async {

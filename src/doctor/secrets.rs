@@ -102,14 +102,14 @@ fn opened(rules: &Rules, identities: &Identities) -> Finding {
         with(Access::Closed),
     );
     let all = count(files.len(), "secret");
-    let whose = identities.describe();
     if files.is_empty() {
         return SECRETS.ok("identity", "there is no secret yet");
     }
+    let whose = identities.describe();
     let hint = "A private key of one of the recipients opens them: put it at ~/.ssh/id_ed25519, or name it with -i FILE.";
     if open.is_empty() && perhaps.is_empty() {
         let message = format!(
-            "None of {all} can be decrypted with {whose}: bootstrap, rekey and edit would fail."
+            "None of {all} can be decrypted here, with {whose}: bootstrap, rekey and edit would fail."
         );
         return SECRETS.failure("identity", message).remedy(hint);
     }

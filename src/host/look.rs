@@ -44,17 +44,7 @@ impl Seen {
         let look = |user: &str| guard(user).look();
         let (target, output) = search.enter(key, &host.users(), look, ui).await?;
         let root = guard(&target.host.user).root;
-        let told = answer(&target, &root, &output)?;
-        let status = Status::parse(&told)
-            .with_context(|| format!("while reading the state of {}", host.name))?;
-        let failing = match Manifest::on(&target, "/run/current-system").await {
-            Ok(manifest) => {
-                health::ask(&target, &root, &health::checks(&manifest), QUESTION).await?
-            }
-            // there is none: spinet did not make that system
-            Err(error) if error.root_cause().is::<serde_json::Error>() => None,
-            Err(error) => return Err(error),
-        };
+        let (status, failing) = told(&target, &root, &output).await?;
         Ok(Self {
             target,
             root,
@@ -70,6 +60,24 @@ impl Seen {
         let output = self.target.run(&remote, Some(QUESTION), |_| ()).await?;
         answer(&self.target, &self.root, &output)
     }
+}
+
+/// What the guard's look at the host printed, and which checks of the system it runs fail.
+pub async fn told(
+    target: &Target,
+    root: &Root,
+    output: &Output,
+) -> Result<(Status, Option<Vec<String>>)> {
+    let told = answer(target, root, output)?;
+    let status = Status::parse(&told)
+        .with_context(|| format!("while reading the state of {}", target.host.name))?;
+    let failing = match Manifest::on(target, "/run/current-system").await {
+        Ok(manifest) => health::ask(target, root, &health::checks(&manifest), QUESTION).await?,
+        // there is none: spinet did not make that system
+        Err(error) if error.root_cause().is::<serde_json::Error>() => None,
+        Err(error) => return Err(error),
+    };
+    Ok((status, failing))
 }
 
 /// What a script printed; a failure is told with what to do if sudo is the reason.
