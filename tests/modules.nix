@@ -32,6 +32,14 @@ let
       module.services.openssh.settings.PermitRootLogin = force "no";
       says = "nobody in as root";
     };
+    "root may run one command only" = {
+      module.services.openssh.settings.PermitRootLogin = force "forced-commands-only";
+      says = "nobody in as root";
+    };
+    "others may log in" = {
+      module.services.openssh.settings.AllowUsers = [ "alice" ];
+      says = "services.openssh.settings.AllowUsers";
+    };
     "a user without a key" = {
       module.imports = [
         (deployer [ "wheel" ])
@@ -91,6 +99,7 @@ let
       users.users.root = noKeys;
       services.openssh.settings.TrustedUserCAKeys = "/etc/ssh/ca.pub";
     };
+    "users by pattern".services.openssh.settings.AllowUsers = [ "root@192.168.*" ];
     "a user with sudo" = deployer [ "wheel" ];
     "a user with a rule".imports = [
       (deployer [ ])

@@ -21,6 +21,12 @@ let
   # Ways to be let in that name no key of this user.
   otherWays =
     (openssh.authorizedKeysCommand or "none") != "none" || openssh.settings ? TrustedUserCAKeys;
+  ports = lib.concatMapStringsSep ", " toString openssh.ports;
+  permitRoot = openssh.settings.PermitRootLogin or "prohibit-password";
+  allowed = openssh.settings.AllowUsers or null;
+  # A pattern may mean anybody.
+  isAllowed =
+    allowed == null || lib.any (name: name == user || builtins.match "[^*?@]*" name == null) allowed;
   isShutOut = keys ++ keyFiles == [ ] && !otherWays;
   # Then the configuration does not tell.
   homeCounts = openssh.authorizedKeysInHomedir or false;
@@ -60,10 +66,8 @@ in
     {
       assertion = openssh.enable -> lib.elem port openssh.ports;
       message = ''
-        spinet would look for sshd on port ${toString port}, and it listens on ${
-          lib.concatMapStringsSep ", " toString openssh.ports
-        }. Set `port` in the host's row,
-        or add ${toString port} to services.openssh.ports.
+        spinet would look for sshd on port ${toString port}, and it listens on ${ports}. Set `port` in the
+        host's row, or add ${toString port} to services.openssh.ports.
       '';
     }
     {
@@ -71,13 +75,26 @@ in
       message = noKey;
     }
     {
-      assertion = user == "root" -> (openssh.settings.PermitRootLogin or "prohibit-password") != "no";
+      assertion =
+        user == "root"
+        -> !lib.elem permitRoot [
+          "no"
+          "forced-commands-only"
+        ];
       message = ''
         spinet deploys as root, and sshd lets nobody in as root. Either allow root's keys,
 
             services.openssh.settings.PermitRootLogin = "prohibit-password";
 
         or deploy as a user with sudo: `user = "deploy";` in the host's row.
+      '';
+    }
+    {
+      assertion = isAllowed;
+      message = ''
+        spinet deploys as ${user}, and sshd lets in others only. Add
+
+            services.openssh.settings.AllowUsers = [ "${user}" ];
       '';
     }
     {
