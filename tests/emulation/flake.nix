@@ -4,7 +4,7 @@
     { self }:
     let
       standin = (import ./nixpkgs/flake.nix).outputs { self = standin; };
-      fleet = import ./fleet.nix { spinet = throw "no modules here"; } {
+      fleet = import ./spinet/fleet.nix { spinet = throw "no modules here"; } {
         inherit self;
         nixpkgs = standin // {
           legacyPackages.aarch64-linux.runtimeShell = "${./shell}";

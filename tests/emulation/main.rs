@@ -72,7 +72,7 @@ impl Rig {
             run(Command::new("cp").arg("-r").arg(from).arg(flake.join(to)));
         };
         copy(here("flake.nix"), "flake.nix");
-        copy(root.join("nix/fleet.nix"), "fleet.nix");
+        copy(root.join("nix"), "spinet");
         copy(root.join("tests/standin/nixpkgs"), "nixpkgs");
         fs::write(flake.join("secrets.nix"), "{ }\n").unwrap();
         // the head of a program for aarch64 at any address, as long as the kernel wants one
