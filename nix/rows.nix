@@ -36,6 +36,8 @@ let
       refuse name "has modules and configuration; keep one of them."
     else if builtins.match "[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?" name == null then
       refuse name "has a name that no host can have: letters, digits, - and _, 63 at most."
+    else if name == "spinet" || lib.hasSuffix "-image" name then
+      refuse name "has a name that another package of the flake has."
     else
       row;
 in
