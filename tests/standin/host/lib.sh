@@ -1,10 +1,13 @@
 # shellcheck shell=bash
 # Shared by the scripts beside it. A stand-in host NAME has a folder $hosts/NAME:
 # image (the card's path), delay, air/ (what its access point is), console (its log); card/ and root/ are mounts.
+# With SPINET_PI the hosts are no containers but machines that boot their card (tests/pi/machine.sh).
 
 hosts=${SPINET_HOSTS:-/run/spinet-hosts}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=$PATH:/usr/sbin:/sbin
+# what a host is while its power is on
+runner=$here/run
 
 die() {
   echo "$*" >&2
@@ -31,6 +34,20 @@ cgroup_of() {
   local base=/sys/fs/cgroup
   [ ! -d $base/unified ] || base=$base/unified
   echo "$base/spinet-$1"
+}
+
+# plug_in NAME SUBNET: the host's link, this machine's end with an address.
+plug_in() {
+  ip netns add "$1"
+  ip link add "v-$1" type veth peer name wlan0 netns "$1"
+  ip addr add "10.77.$2.1/24" dev "v-$1"
+  ip link set "v-$1" up
+  ip -n "$1" link set lo up
+}
+
+unplug() {
+  ip link del "v-$1" 2>/dev/null || true
+  ip netns del "$1" 2>/dev/null || true
 }
 
 running() { grep -qs 'populated 1' "$(cgroup_of "$1")/cgroup.events"; }
@@ -94,7 +111,7 @@ power_on() {
   ! running "$name" || die "$name is on already."
   cut_power "$name"
   insert_card "$name"
-  setsid "$here/run" "$name" >>"$hosts/$name/console" 2>&1 </dev/null 9>&- &
+  setsid "$runner" "$name" >>"$hosts/$name/console" 2>&1 </dev/null 9>&- &
   disown
   # from here on a power cut finds the processes
   for _ in $(seq 250); do
@@ -103,3 +120,8 @@ power_on() {
   done
   die "$name did not start: $(tail -n 3 "$hosts/$name/console")"
 }
+
+if [ -n "${SPINET_PI:-}" ]; then
+  # shellcheck source=tests/pi/machine.sh
+  . "$here/../../pi/machine.sh"
+fi

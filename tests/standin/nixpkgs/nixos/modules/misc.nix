@@ -7,6 +7,7 @@
 let
   inherit (lib) mkOption types;
   option = type: default: mkOption { inherit type default; };
+  board = import ../../board.nix;
 in
 {
   options = {
@@ -66,6 +67,10 @@ in
   config = {
     _module.args.pkgs = config.nixpkgs.pkgs;
     _module.args.utils.escapeSystemdExecArgs = lib.escapeShellArgs;
-    boot.kernelParams = [ "loglevel=${toString config.boot.consoleLogLevel}" ];
+    # A board's log is what comes out of its serial line; the last console named is also that of systemd.
+    boot.kernelParams = lib.mkAfter (
+      [ "loglevel=${toString config.boot.consoleLogLevel}" ]
+      ++ lib.optional (board != null) "console=ttyAMA0"
+    );
   };
 }

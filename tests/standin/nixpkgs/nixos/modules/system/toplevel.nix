@@ -13,6 +13,12 @@ let
       throw "\nFailed assertions:\n${lib.concatMapStringsSep "\n" (m: "- ${m}") failed}"
     else
       lib.foldr lib.warn lib.id config.warnings;
+  board = import ../../../board.nix;
+  initrd =
+    if board == null then
+      pkgs.writeText "initrd" "placeholder\n"
+    else
+      pkgs.runCommand "initrd" { } "cp ${board}/initrd $out";
   forced = path: builtins.seq (lib.attrByPath path null config);
 in
 {
@@ -95,7 +101,7 @@ in
           ln -s $sw $out/sw
           ln -s $kernel/Image $out/kernel
           ln -s $kernel/dtbs $out/dtbs
-          ln -s ${pkgs.writeText "initrd" "placeholder\n"} $out/initrd
+          ln -s ${initrd} $out/initrd
           ln -s ${config.system.build.bootFirmware} $out/firmware
           printf '%s' '${config.nixpkgs.hostPlatform.system}' > $out/system
           printf '%s' '${config.system.nixos.label}' > $out/nixos-version

@@ -5,6 +5,7 @@ if [ "$(id -u)" != 0 ]; then files_as_root='unshare --map-root-user'; fi
 image=$PWD/$fileName
 
 mkdir -p firmware files
+if [ -n "$tree" ]; then cp -a --reflink=auto "$tree/." files; fi
 . "$populateFirmwareCommandsPath"
 . "$populateRootCommandsPath"
 
@@ -12,7 +13,8 @@ mkdir -p firmware files
 mkdir -p files/nix/store
 while read -r path; do cp -a "$path" files/nix/store/; done < "$closure/store-paths"
 cp --no-preserve=mode "$closure/registration" files/nix-path-registration
-if [ "$(id -u)" = 0 ]; then chown -hR 0:0 files; fi
+# not the tree's files: a change of owner takes sudo its power
+if [ "$(id -u)" = 0 ]; then chown -hR 0:0 files/nix; fi
 chmod 0755 files
 
 used=$(du -sm --apparent-size files | cut -f1)

@@ -11,6 +11,7 @@ let
   cfg = config.sdImage;
   toplevel = config.system.build.toplevel;
   fileName = "${config.image.baseName}.img";
+  board = import ../../../../board.nix;
 in
 {
   options = {
@@ -58,6 +59,7 @@ in
         standinFreeSpace
         ;
       compress = cfg.compressImage;
+      tree = if board == null then "" else "${board}/root";
       inherit fileName;
       passAsFile = [
         "populateFirmwareCommands"
