@@ -39,7 +39,7 @@ if ! [ -f "$conf" ] || [ -s "$conf" ]; then fail "There is no empty file to star
 profile home '# iwd: Home Net.psk' '[Security]' 'Passphrase=it\sis "\\" #1' 'Passphrase=not this one' \
     "PreSharedKey=$(printf 'ab%.0s' $(seq 32))"
 install "$work/home" || fail "A good profile was refused: $(cat "$work/messages")"
-mixed=$(block "$home" 'key_mgmt=SAE WPA-PSK WPA-PSK-SHA256' 'psk="it is "\" #1"' priority=1)
+mixed=$(block "$home" 'key_mgmt=SAE WPA-PSK WPA-PSK-SHA256' ieee80211w=1 'psk="it is "\" #1"' priority=1)
 plain=$(block "$home" 'key_mgmt=WPA-PSK WPA-PSK-SHA256' 'psk="it is "\" #1"')
 has "$mixed" "$plain"
 [ "$(stat -c %A "$conf" | cut -c 8-)" = --- ] || fail "The passphrase can be read by others."

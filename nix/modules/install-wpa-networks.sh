@@ -86,8 +86,9 @@ network() {
                 return
                 ;;
         esac
-        # WPA3 where the radio can do it. Radios that cannot join nothing that asks for both, hence the second.
-        block 'key_mgmt=SAE WPA-PSK WPA-PSK-SHA256' "psk=\"$value\"" priority=1
+        # WPA3 where the radio can do it; without protected management frames, which are off unless asked for, it joins
+        # nothing that takes WPA3 alone. Radios that cannot join nothing that asks for both, hence the second.
+        block 'key_mgmt=SAE WPA-PSK WPA-PSK-SHA256' ieee80211w=1 "psk=\"$value\"" priority=1
         block 'key_mgmt=WPA-PSK WPA-PSK-SHA256' "psk=\"$value\""
     elif printf '%s' "$psk" | LC_ALL=C grep -Eqx '[0-9A-Fa-f]{64}[[:space:]]*'; then
         block 'key_mgmt=WPA-PSK WPA-PSK-SHA256' "psk=$psk"
