@@ -74,10 +74,10 @@ guest_run() {
       '@ ask '*) guest_asked "${line#@ ask }" ;;
       '@ end') ended=1 ;;
     esac
-  done < <(timeout "$guest_limit" chroot "$tree" qemu-system-x86_64 -accel "$accel" -cpu max -M q35 -smp 2 -m 1024 \
+  done < <(timeout "$guest_limit" chroot "$tree" qemu-system-x86_64 -accel "$accel" -cpu max,la57=off -M q35 -smp 2 -m 1024 \
     -nodefaults -no-user-config -no-reboot -display none -serial stdio -chardev pipe,id=monitor,path=/mnt/monitor \
     -mon chardev=monitor,mode=control -kernel "/boot/$kernel" -initrd /mnt/initrd \
-    -append "console=ttyS0 panic=-1 quiet loglevel=4 job=$script" \
+    -append "console=ttyS0 panic=-1 mitigations=off loglevel=4 job=$script" \
     -virtfs local,path=/srv,mount_tag=tree,security_model=none,readonly=on \
     -virtfs local,path=/mnt,mount_tag=job,security_model=none,multidevs=remap "$@" 2>&1 </dev/null)
   exec {monitor}>&- {answers}>&-

@@ -32,7 +32,7 @@ until_true() {
   shift
   until "$@"; do
     [ "$SECONDS" -lt "$until" ] || return 1
-    sleep 0.2
+    sleep 0.5
   done
 }
 
