@@ -231,6 +231,10 @@ case_follow() {
   S "$G confirm $A" >/dev/null
   S "$G follow $A" >"$scratch"
   ok "follow afterwards" "$(grep -c "^spinet-waiting $A$" "$scratch")" 1
+  # the start of an attempt can get lost on the way
+  S "timeout 30 $G follow never-1" >"$scratch"
+  ok "follow of none rc" $? 0
+  ok "follow of none" "$(grep -vc '^spinet-beat$' "$scratch")" 0
   BASE=$N
 }
 # Only what boots changes; what runs stays, and is what the next attempt goes back to.

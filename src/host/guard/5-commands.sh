@@ -102,13 +102,18 @@ cmd_status() {
   echo end=status
 }
 
-# The journal can lose a line; the state says it in the end.
+# The journal can lose a line; the state says it in the end. An attempt that never shows has no journal.
 beats() { # ID
-  late=0
+  late=0 absent=0
   while echo spinet-beat; do
     sleep 1
-    if load && [ "$id" = "$1" ] && { [ "$phase" = waiting ] || is_final "$phase"; }; then late=$((late + 1)); fi
+    if ! load || [ "$id" != "$1" ]; then
+      absent=$((absent + 1))
+    elif [ "$phase" = waiting ] || is_final "$phase"; then
+      late=$((late + 1))
+    fi
     if [ "$late" -ge 3 ]; then echo "spinet-waiting $1" || return 0; fi
+    if [ "$absent" -ge 5 ]; then echo "spinet-absent $1" || return 0; fi
   done
 }
 
@@ -128,6 +133,7 @@ cmd_follow() { # ID
   beat=$!
   exec 7>&-
   while IFS= read -r line <&6; do
+    [ "$line" != "spinet-absent $1" ] || break
     printf '%s\n' "$line"
     case $line in "spinet-end $1" | "spinet-waiting $1") break ;; esac
   done
