@@ -148,6 +148,13 @@ let
     }
   );
 
+  rehearsals = lib.mapAttrs (
+    _: host:
+    lib.mapAttrs (
+      _: module: (host.extendModules { modules = [ module ]; }).config.system.build.toplevel
+    ) (import ./rehearsals.nix { inherit lib; })
+  ) nixosConfigurations;
+
   # The secrets each host's configuration names.
   secretsOf = lib.mapAttrs (
     _: host:
@@ -186,7 +193,20 @@ in
 
   apps = forAllSystems (
     system:
-    lib.mapAttrs
+    {
+      rehearse = {
+        type = "app";
+        program = toString (
+          import ./rehearse.nix {
+            pkgs = nixpkgs.legacyPackages.${system};
+            inherit (nixpkgs.legacyPackages.aarch64-linux) ubootQemuAarch64;
+            inherit (packages.${system}) spinet;
+          }
+        );
+        meta.description = "The whole life of a host against a virtual Pi that boots the very card";
+      };
+    }
+    // lib.mapAttrs
       (command: description: {
         type = "app";
         program = toString (
@@ -231,7 +251,7 @@ in
         ;
       card = row.sdImage != null;
     }) rows;
-    inherit trials;
+    inherit trials rehearsals;
     # What a bootstrap of one host depends on; this does evaluate its configuration.
     needs = lib.mapAttrs (name: secrets: {
       inherit secrets;

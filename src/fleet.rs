@@ -160,6 +160,17 @@ impl Fleet {
         Ok(Some(fleet))
     }
 
+    /// A fleet that no flake has told of.
+    #[cfg(test)]
+    pub fn of(hosts: impl IntoIterator<Item = Host>, rules: &str, known_hosts: &str) -> Self {
+        let hosts = hosts.into_iter().map(|host| (host.name.clone(), host));
+        Self {
+            hosts: hosts.collect(),
+            rules: rules.into(),
+            known_hosts: known_hosts.into(),
+        }
+    }
+
     /// The hosts named, by name, pattern (`b*`) or tag (`@kitchen`), each once; all of them when nothing is named.
     pub fn choose(&self, words: &[String]) -> Result<Vec<Host>> {
         if words.is_empty() {
@@ -292,11 +303,8 @@ mod tests {
             )],
             card: true,
         };
-        Fleet {
-            hosts: ["bach", "byrd"].map(|n| (n.to_owned(), host(n))).into(),
-            rules: "secrets/secrets.nix".into(),
-            known_hosts: "hosts/known_hosts".into(),
-        }
+        let hosts = ["bach", "byrd"].map(host);
+        Fleet::of(hosts, "secrets/secrets.nix", "hosts/known_hosts")
     }
 
     #[test]

@@ -39,15 +39,13 @@ pub async fn track(root: &Path, files: &[PathBuf]) -> Result<Vec<PathBuf>> {
 
 /// The files below a folder that git neither tracks nor was told to ignore, relative to the folder.
 pub async fn untracked(folder: &Path) -> Result<Vec<PathBuf>> {
-    let list = Cmd::new("git").args([
-        "ls-files",
-        "--others",
-        "--exclude-standard",
-        "-z",
-        "--",
-        ".",
-    ]);
-    let output = list.dir(folder).run().await?;
+    files(folder, &["--others", "--exclude-standard"]).await
+}
+
+/// The files below a folder that `git ls-files` lists when asked for these kinds, relative to the folder.
+pub async fn files(folder: &Path, kinds: &[&str]) -> Result<Vec<PathBuf>> {
+    let list = Cmd::new("git").arg("ls-files").args(kinds);
+    let output = list.args(["-z", "--", "."]).dir(folder).run().await?;
     let names = output.stdout.split(|byte| *byte == 0);
     let names = names.filter(|name| !name.is_empty());
     Ok(names.map(|name| OsStr::from_bytes(name).into()).collect())

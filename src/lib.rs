@@ -17,6 +17,7 @@ mod nix;
 mod parallel;
 mod privileged;
 mod process;
+mod rehearse;
 mod run;
 mod secrets;
 mod state;

@@ -1,6 +1,8 @@
 //! The only place that starts a process. A command is data first: it can be printed, compared in tests,
 //! and holds no secret, because secrets travel only over its standard input.
 
+mod background;
+
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
+
+pub use background::Background;
 
 /// How many of a failing command's last lines are shown.
 const TAIL: usize = 20;

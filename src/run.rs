@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Cli, Command};
 use crate::error::{exit_of, render};
 use crate::ui::Ui;
-use crate::{bootstrap, commands, deploy, doctor, privileged, status};
+use crate::{bootstrap, commands, deploy, doctor, privileged, rehearse, status};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
@@ -62,6 +62,7 @@ async fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Deploy(args) => deploy::run(args, global, ui).await,
         Command::Status(args) => status::run(args, global, ui).await,
         Command::Doctor(args) => doctor::run(args, global, ui).await,
+        Command::Rehearse(args) => rehearse::run(args, global, ui).await,
         Command::Secrets(command) => commands::secrets::run(command, global, ui).await,
         Command::Host(command) => commands::host::run(command, global, ui).await,
         Command::Wifi(command) => commands::wifi::run(command, global, ui).await,

@@ -32,6 +32,9 @@ pub struct Deploy {
     /// Activate this specialisation of the configuration
     #[arg(long, value_name = "NAME")]
     pub specialisation: Option<String>,
+    /// A variant of the configuration that goes wrong on purpose, for `spinet rehearse`
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub variant: Option<String>,
     /// Show what changes, by package and size, and ask before anything is copied
     #[arg(long)]
     pub diff: bool,

@@ -3,6 +3,7 @@
 
 mod deploy;
 mod doctor;
+mod rehearse;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use crate::wifi::Country;
 
 pub use deploy::{Deploy, Status};
 pub use doctor::Doctor;
+pub use rehearse::Rehearse;
 
 /// Two commands for NixOS on a Raspberry Pi: a blank card becomes a trusted machine, and every later change reaches it.
 #[derive(Debug, Parser)]
@@ -52,6 +54,11 @@ pub enum Command {
     ///
     /// Nothing is changed. Exit code 3 if something fails; warnings alone are 0.
     Doctor(Doctor),
+    /// The whole life of a host against a virtual Pi that boots the very card: bootstrap, deploy, and what goes wrong
+    ///
+    /// In a scratch copy of the flake, with keys, secrets and a network made for the occasion: nothing of yours is
+    /// touched. Exit code 0 if every promise was kept.
+    Rehearse(Rehearse),
     /// The age files of the flake and who can read them
     #[command(subcommand)]
     Secrets(Secrets),

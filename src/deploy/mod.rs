@@ -172,12 +172,13 @@ impl<'a> Run<'a> {
         if !matches!(source, Source::Here | Source::BuildHost(_)) {
             return Ok(names.iter().map(|_| None).collect());
         }
-        let mut built = match build::all(&self.nix, &names, source, self.ui).await {
+        let attrs: Vec<_> = names.iter().map(|name| self.options.attr(name)).collect();
+        let mut built = match build::all(&self.nix, &attrs, source, self.ui).await {
             Ok(paths) => paths.into_iter().map(Ok).collect(),
             Err(error) => {
                 // without them the run ends: a name is unknown
                 known.extend(wait_for(&mut rows).await);
-                build::tell_apart(&self.nix, &names, source, error, self.ui).await
+                build::tell_apart(&self.nix, &attrs, source, error, self.ui).await
             }
         };
         self.explain(&known, &mut built).await;

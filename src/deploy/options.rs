@@ -94,6 +94,8 @@ pub struct Options {
     pub parallel: usize,
     pub cache: Option<String>,
     pub substitute: bool,
+    /// `--variant`: what the flake builds for rehearsals.
+    pub variant: Option<String>,
     /// Arguments for every nix.
     pub nix: Vec<String>,
 }
@@ -141,8 +143,17 @@ impl Options {
             parallel: usize::from(args.parallel),
             cache: building.cache.clone(),
             substitute: building.substitute_on_destination,
+            variant: args.variant.clone(),
             nix,
         })
+    }
+
+    /// The flake's name of what a host gets.
+    pub fn attr(&self, host: &str) -> String {
+        match &self.variant {
+            Some(variant) => format!("spinet.rehearsals.{host}.{variant}"),
+            None => host.to_owned(),
+        }
     }
 
     /// The first deploy of a host that may still have to boot.

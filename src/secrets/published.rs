@@ -3,7 +3,8 @@
 use super::Recipient;
 use crate::error::Failure;
 
-const KEYS: &str = include_str!("../../nix/example-keys");
+/// One a line, as in a `.pub` file.
+pub const KEYS: &str = include_str!("../../nix/example-keys");
 
 /// Fails if `key` is a published example key.
 pub fn refuse(key: &Recipient) -> Result<(), Failure> {

@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # Shared by the scripts beside it. A stand-in host NAME has a folder $hosts/NAME:
 # image (the card's path), delay, air/ (what its access point is), console (its log); card/ and root/ are mounts.
-# With SPINET_PI the hosts are no containers but machines that boot their card (tests/pi/machine.sh).
 
 hosts=${SPINET_HOSTS:-/run/spinet-hosts}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -120,8 +119,3 @@ power_on() {
   done
   die "$name did not start: $(tail -n 3 "$hosts/$name/console")"
 }
-
-if [ -n "${SPINET_PI:-}" ]; then
-  # shellcheck source=tests/pi/machine.sh
-  . "$here/../../pi/machine.sh"
-fi

@@ -52,7 +52,7 @@
   '';
   util-linux = ''
     mount umount findmnt lsblk flock setsid nsenter unshare dmesg logger mountpoint kill
-    sbin/sfdisk sbin/fdisk sbin/blkid sbin/losetup sbin/partx sbin/blockdev sbin/fsfreeze
+    sbin/sfdisk sbin/fdisk sbin/blkid sbin/losetup sbin/partx sbin/blockdev sbin/fsfreeze fallocate
     uuidgen hexdump taskset more rev script
   '';
   which = "which";
@@ -87,6 +87,8 @@
   # Files no test looks into.
   linux-firmware = "";
   raspberrypifw = "";
+  ubootQemuAarch64 = "";
+  dnsmasq = "";
   raspberrypiWirelessFirmware = "";
   wireless-regdb = "";
   glibcLocales = "";

@@ -1,0 +1,165 @@
+//! What is seen of the virtual Pi from outside, by `spinet status`, and of the runs of spinet beside it.
+
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::Rehearsal;
+use crate::error::Failure;
+use crate::process::Background;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What `spinet status --json` tells, as far as it matters here.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seen {
+    pub reached: bool,
+    #[serde(default)]
+    pub current: String,
+    #[serde(default)]
+    profile: String,
+    #[serde(default)]
+    boot_entry: String,
+    /// What the flake builds.
+    built: Option<String>,
+    pending: Option<serde_json::Value>,
+    #[serde(default)]
+    failed_units: Vec<String>,
+    failing_checks: Option<Vec<String>>,
+}
+
+impl Seen {
+    /// What it runs is what it would boot.
+    pub fn is_permanent(&self) -> bool {
+        self.profile == self.current && self.boot_entry == self.current
+    }
+
+    /// It runs what the flake builds.
+    pub fn is_built(&self) -> bool {
+        self.built.as_deref() == Some(self.current.as_str())
+    }
+
+    /// What ails it.
+    pub fn troubles(&self) -> Vec<String> {
+        let checks = self.failing_checks.iter().flatten();
+        self.failed_units.iter().chain(checks).cloned().collect()
+    }
+}
+
+impl Rehearsal<'_> {
+    /// Starts spinet on the scratch flake.
+    pub fn start(&self, args: &[&str]) -> Result<Background> {
+        self.ui.detail(format!("spinet {}", args.join(" ")));
+        let cmd = self.scratch.spinet(self.network, args)?;
+        cmd.in_background(&self.scratch.file("spinet.log"))
+    }
+
+    /// Runs spinet to its end.
+    pub async fn spinet(&self, args: &[&str]) -> Result<Ended> {
+        let mut running = self.start(args)?;
+        let status = running.wait().await?;
+        Ok(Ended::of(status, &running))
+    }
+
+    /// Looks at the host once, without what the flake builds.
+    async fn look(&self) -> Result<Seen> {
+        self.ask(&["status", &self.host.name, "--json", "--no-build"])
+            .await
+    }
+
+    /// Looks at the host once, and at what the flake builds.
+    pub async fn look_and_build(&self) -> Result<Seen> {
+        self.ask(&["status", &self.host.name, "--json"]).await
+    }
+
+    async fn ask(&self, args: &[&str]) -> Result<Seen> {
+        let cmd = self.scratch.spinet(self.network, args)?;
+        let output = cmd.output().await?;
+        let rows: Vec<Seen> = serde_json::from_slice(&output.stdout).with_context(|| {
+            format!("while reading what `spinet status` said: {}", output.stderr)
+        })?;
+        rows.into_iter()
+            .next()
+            .context("`spinet status` told nothing.")
+    }
+
+    /// Waits until the host answers and no attempt is undecided.
+    pub async fn settled(&mut self) -> Result<Seen> {
+        let end = Instant::now() + self.patience;
+        loop {
+            self.machine.check()?;
+            let seen = self.look().await?;
+            if seen.reached && seen.pending.is_none() {
+                return Ok(seen);
+            }
+            if Instant::now() > end {
+                let what = if seen.reached {
+                    "decided nothing"
+                } else {
+                    "did not answer"
+                };
+                let failure = Failure::new(format!(
+                    "{} {what} within {} s.",
+                    self.host.name,
+                    self.patience.as_secs()
+                ));
+                return Err(failure
+                    .source(anyhow::anyhow!("{}", self.console_tail()))
+                    .into());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Waits until spinet has printed a text.
+    pub async fn until(&self, running: &mut Background, text: &str) -> Result<()> {
+        if running.prints(text, self.patience).await {
+            return Ok(());
+        }
+        let failure = Failure::new(format!("spinet never said \"{text}\"."));
+        Err(failure
+            .source(anyhow::anyhow!("{}", running.output()))
+            .into())
+    }
+
+    /// The last lines of the console.
+    pub fn console_tail(&self) -> String {
+        let bytes = std::fs::read(self.machine.console()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<_> = text.lines().map(crate::ui::visible).collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+/// A run of spinet that has ended.
+pub struct Ended {
+    /// None if it was killed.
+    pub code: Option<i32>,
+    pub output: String,
+}
+
+impl Ended {
+    pub fn of(status: ExitStatus, running: &Background) -> Self {
+        Self {
+            code: status.code(),
+            output: running.output(),
+        }
+    }
+
+    /// Fails unless it ended with this code.
+    pub fn expect(&self, code: i32) -> Result<()> {
+        if self.code == Some(code) {
+            return Ok(());
+        }
+        let got = self
+            .code
+            .map_or("a signal".into(), |code| format!("exit code {code}"));
+        let failure = Failure::new(format!("spinet ended with {got}, not {code}."));
+        Err(failure.source(anyhow::anyhow!("{}", self.output)).into())
+    }
+}
