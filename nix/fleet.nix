@@ -193,34 +193,11 @@ in
 
   apps = forAllSystems (
     system:
-    {
-      rehearse = {
-        type = "app";
-        program = toString (
-          import ./rehearse.nix {
-            pkgs = nixpkgs.legacyPackages.${system};
-            inherit (nixpkgs.legacyPackages.aarch64-linux) ubootQemuAarch64;
-            inherit (packages.${system}) spinet;
-          }
-        );
-        meta.description = "The whole life of a host against a virtual Pi that boots the very card";
-      };
+    import ./apps.nix {
+      pkgs = nixpkgs.legacyPackages.${system};
+      inherit (nixpkgs.legacyPackages.aarch64-linux) ubootQemuAarch64;
+      inherit (packages.${system}) spinet;
     }
-    // lib.mapAttrs
-      (command: description: {
-        type = "app";
-        program = toString (
-          nixpkgs.legacyPackages.${system}.writeShellScript "spinet-${command}" ''
-            exec ${packages.${system}.spinet}/bin/spinet ${command} "$@"
-          ''
-        );
-        meta = { inherit description; };
-      })
-      {
-        bootstrap = "Turn a blank card into a trusted, enrolled machine on the network";
-        deploy = "Build the hosts here, activate there, undo what cannot be confirmed";
-        secrets = "Check, rekey, edit and show the agenix secrets";
-      }
   );
 
   devShells = forAllSystems (

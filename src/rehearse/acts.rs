@@ -326,13 +326,13 @@ impl Rehearsal<'_> {
     }
 }
 
-/// Nothing fails on it.
+/// Its secrets and checks are in order.
 fn sound(seen: &Seen) -> Result<()> {
-    let troubles = seen.troubles();
-    if troubles.is_empty() {
+    if seen.failing().is_empty() {
         return Ok(());
     }
-    Err(Failure::new(format!("These fail on it: {}.", troubles.join(", "))).into())
+    let failing = seen.failing().join(", ");
+    Err(Failure::new(format!("These fail on it: {failing}.")).into())
 }
 
 /// It is on the very system it was on, for good.
@@ -349,8 +349,8 @@ fn same(before: &Seen, now: &Seen) -> Result<String> {
 }
 
 fn state(seen: &Seen) -> String {
-    match seen.troubles().as_slice() {
-        [] => "nothing fails on it".into(),
-        troubles => format!("failing: {}", troubles.join(", ")),
+    match seen.failed_units() {
+        [] => "no unit failed".into(),
+        units => format!("failed: {}", units.join(", ")),
     }
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::Rehearsal;
+use super::network::PI;
 use crate::error::Failure;
 use crate::process::Background;
 
@@ -44,16 +45,30 @@ impl Seen {
         self.built.as_deref() == Some(self.current.as_str())
     }
 
-    /// What ails it.
-    pub fn troubles(&self) -> Vec<String> {
-        let checks = self.failing_checks.iter().flatten();
-        self.failed_units.iter().chain(checks).cloned().collect()
+    /// What its configuration promises and does not keep: secrets, its own checks.
+    pub fn failing(&self) -> &[String] {
+        self.failing_checks.as_deref().unwrap_or_default()
+    }
+
+    /// Units that failed. Those of drivers may, without the board: that new ones do is for the deploy to find.
+    pub fn failed_units(&self) -> &[String] {
+        &self.failed_units
     }
 }
 
 impl Rehearsal<'_> {
+    /// The arguments, and where the host is if nobody here can tell by its name.
+    fn found<'s>(&self, args: &[&'s str]) -> Vec<&'s str> {
+        let mut args = args.to_vec();
+        if !self.host.address.ends_with(".local") && args.first() != Some(&"secrets") {
+            args.extend(["--address", PI]);
+        }
+        args
+    }
+
     /// Starts spinet on the scratch flake.
     pub fn start(&self, args: &[&str]) -> Result<Background> {
+        let args = &self.found(args);
         self.ui.detail(format!("spinet {}", args.join(" ")));
         let cmd = self.scratch.spinet(self.network, args)?;
         cmd.in_background(&self.scratch.file("spinet.log"))
@@ -68,17 +83,17 @@ impl Rehearsal<'_> {
 
     /// Looks at the host once, without what the flake builds.
     async fn look(&self) -> Result<Seen> {
-        self.ask(&["status", &self.host.name, "--json", "--no-build"])
-            .await
+        self.ask(&["--no-build"]).await
     }
 
     /// Looks at the host once, and at what the flake builds.
     pub async fn look_and_build(&self) -> Result<Seen> {
-        self.ask(&["status", &self.host.name, "--json"]).await
+        self.ask(&[]).await
     }
 
-    async fn ask(&self, args: &[&str]) -> Result<Seen> {
-        let cmd = self.scratch.spinet(self.network, args)?;
+    async fn ask(&self, flags: &[&str]) -> Result<Seen> {
+        let args = [&["status", &self.host.name, "--json"], flags].concat();
+        let cmd = self.scratch.spinet(self.network, &self.found(&args))?;
         let output = cmd.output().await?;
         let rows: Vec<Seen> = serde_json::from_slice(&output.stdout).with_context(|| {
             format!("while reading what `spinet status` said: {}", output.stderr)
