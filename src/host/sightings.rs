@@ -164,7 +164,12 @@ mod tests {
     #[test]
     fn the_error_says_what_was_heard() {
         let mut sightings = Sightings::default();
-        assert!(error(&sightings).contains("nothing was heard of it"));
+        let silence = error(&sightings);
+        assert!(silence.contains("nothing was heard of it"), "{silence}");
+        assert!(
+            silence.contains("a wrong passphrase looks like silence"),
+            "{silence}"
+        );
         for (name, address) in [
             ("bach.local", "10.0.0.2:22"),
             ("bach-2.local", "10.0.0.3:22"),
