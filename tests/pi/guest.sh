@@ -95,8 +95,8 @@ guest_run() {
   local -A begun=()
   shift
   accel=${SPINET_ACCEL:-$(guest_accel)}
-  # two nanoseconds an instruction: more work in a second than the emulation ever does
-  [ -z "$guest_own_clock" ] || [ "$accel" != tcg ] || clock=(-icount shift=1 -smp 1)
+  # a nanosecond an instruction: more work in a second than the emulation ever does
+  [ -z "$guest_own_clock" ] || [ "$accel" != tcg ] || clock=(-icount shift=0 -smp 1)
   guest_says "a guest for $script, with $accel"
   mkfifo "$work/monitor.in" "$work/monitor.out"
   # open for both, or opening waits for the other end
