@@ -18,6 +18,8 @@ use crate::process::Background;
 const LONG: &str = "400";
 /// The same where spinet is killed and the host decides.
 const LEFT: &str = "60";
+/// What spinet prints when the activation is over and a new connection works.
+const CONFIRMED: &str = "reached over a new connection";
 /// The time a Pi without a clock believes in.
 const NO_TIME: &str = "1970-01-01T00:00:00";
 const NOW: &str = "utc";
@@ -145,10 +147,10 @@ impl Rehearsal<'_> {
             .prints(Stage::Activating.sign(), self.patience)
             .await;
         let start = Instant::now();
-        Ended::of(running.wait().await?, &running).expect(0)?;
-        if activates {
+        if activates && running.prints(CONFIRMED, self.patience).await {
             self.pace = start.elapsed();
         }
+        Ended::of(running.wait().await?, &running).expect(0)?;
         self.settled().await?;
         let seen = self.look_and_build().await?;
         if !seen.is_built() || !seen.is_permanent() {
@@ -165,7 +167,7 @@ impl Rehearsal<'_> {
     async fn cuts_network(&mut self) -> Result<String> {
         let before = self.settled().await?;
         // long enough for the network to be cut, on a machine as slow as this one
-        let deadline = (20 + 2 * self.pace.as_secs()).to_string();
+        let deadline = (20 + self.pace.as_secs() * 3 / 2).to_string();
         let args = [
             "deploy",
             &self.host.name,

@@ -113,28 +113,24 @@ pub async fn run(args: &cli::Rehearse, global: &cli::Global, ui: &Ui) -> Result<
 }
 
 /// The host named, or the only one with a card.
-fn choose(fleet: &Fleet, named: Option<&str>) -> Result<Host> {
-    let host = match named {
-        Some(name) => fleet.host(name)?.clone(),
-        None => {
-            let mut hosts = fleet.choose(&[])?;
-            hosts.retain(|host| host.card);
-            let names: Vec<_> = hosts.iter().map(|host| host.name.as_str()).collect();
-            let known = format!("The hosts with a card are: {}.", names.join(", "));
-            match hosts.as_slice() {
-                [one] => one.clone(),
-                _ => {
-                    return Err(Failure::usage("Which host is rehearsed?")
-                        .hint(known)
-                        .into());
-                }
-            }
-        }
+fn choose(fleet: &Fleet, name: Option<&str>) -> Result<Host> {
+    let host = if let Some(name) = name {
+        fleet.host(name)?.clone()
+    } else {
+        let mut hosts = fleet.choose(&[])?;
+        hosts.retain(|host| host.card);
+        let all: Vec<_> = hosts.iter().map(|host| host.name.as_str()).collect();
+        let known = format!("The hosts with a card are: {}.", all.join(", "));
+        let only = match hosts.as_slice() {
+            [one] => Some(one.clone()),
+            _ => None,
+        };
+        only.ok_or_else(|| Failure::usage("Which host is rehearsed?").hint(known))?
     };
-    let name = &host.name;
     if !host.card || host.system != SYSTEM {
         return Err(Failure::usage(format!(
-            "{name} cannot be rehearsed: the virtual Pi boots cards of {SYSTEM} hosts only."
+            "{} cannot be rehearsed: the virtual Pi boots cards of {SYSTEM} hosts only.",
+            host.name
         ))
         .into());
     }
