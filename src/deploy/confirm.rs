@@ -17,6 +17,7 @@ use crate::host::health;
 use crate::host::manifest::Check;
 use crate::host::ssh::Target;
 use crate::host::status::{self, Status};
+use crate::process::Output;
 
 /// Between two looks at a host that is busy or does not answer.
 const PAUSE: Duration = Duration::from_millis(400);
@@ -148,10 +149,13 @@ impl Job<'_> {
     pub(super) async fn look(&self, host: &Host) -> Option<(Target, Status)> {
         let remote = self.guard(&host.user).status();
         let status = async |target: &Target| {
-            let answer = target.run(&remote, Some(QUESTION), |_| ()).await.ok()?;
-            Status::parse(&String::from_utf8_lossy(&answer.stdout)).ok()
+            let (login, answer) = target.enter(&remote, QUESTION).await;
+            let read = |a: Output| Status::parse(&String::from_utf8_lossy(&a.stdout)).ok();
+            (login, answer.and_then(read))
         };
-        self.search(host, QUESTION).ask(&self.key, status).await
+        self.search(host, QUESTION)
+            .ask(&self.key, &self.seen, self.ui(), status)
+            .await
     }
 
     /// What the host's state asks for; its outcome when that is the end.

@@ -1,6 +1,6 @@
 //! One host's update up to the start of the activation: reach it, hold the build against it, copy, start.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -16,6 +16,7 @@ use crate::fleet::Host;
 use crate::host::guard::{self, Attempt, Guard};
 use crate::host::health;
 use crate::host::root::{Remote, Root};
+use crate::host::sightings::Sightings;
 use crate::host::ssh::Target;
 use crate::host::status::{self, Status};
 use crate::host::wait::Search;
@@ -30,6 +31,8 @@ pub struct Job<'a> {
     pub key: String,
     /// The switch said that the new system needs a restart.
     pub wants_restart: Cell<bool>,
+    /// What answered under its name since the activation began.
+    pub seen: RefCell<Sightings>,
 }
 
 /// A host that was logged in to.
@@ -49,6 +52,7 @@ impl<'a> Job<'a> {
             host,
             key,
             wants_restart: Cell::default(),
+            seen: RefCell::default(),
         }
     }
 

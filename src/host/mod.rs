@@ -13,7 +13,7 @@ pub mod look;
 pub mod manifest;
 pub mod neighbours;
 pub mod root;
-mod sightings;
+pub mod sightings;
 pub mod ssh;
 pub mod status;
 pub mod user_known_hosts;

@@ -99,11 +99,13 @@ impl Search<'_> {
     }
 
     /// Puts one question to everything that answers under the host's name right now; only the pinned key gets past ssh.
-    /// The first answer counts.
+    /// The first answer counts. Strangers are added to those that were seen before, and told of.
     pub async fn ask<T>(
         &self,
         key: &str,
-        question: impl AsyncFn(&Target) -> Option<T>,
+        seen: &RefCell<Sightings>,
+        ui: &Ui,
+        question: impl AsyncFn(&Target) -> (Login, Option<T>),
     ) -> Option<(Target, T)> {
         let mut listener = self.listen(&self.names());
         let mut asked = BTreeSet::new();
@@ -115,14 +117,18 @@ impl Search<'_> {
         while listening || !answers.is_empty() {
             tokio::select! {
                 heard = listener.next() => {
+                    seen.borrow_mut().heard(&heard);
                     let start = HEAD_START * u32::try_from(asked.len()).unwrap_or(u32::MAX);
                     if asked.insert(heard.address)
                         && let Ok(target) = Target::new(self.host, Some(heard.address), key)
                     {
                         answers.push(async move {
                             tokio::time::sleep(start).await;
-                            let answer = question(&target).await?;
-                            Some((target, answer))
+                            let (login, answer) = question(&target).await;
+                            if login == Login::Stranger {
+                                self.answered(heard.address, Answer::Stranger, seen, ui);
+                            }
+                            Some((target, answer?))
                         });
                     }
                 }
@@ -222,17 +228,22 @@ impl Search<'_> {
                 Attempt::Again(answer) => answer,
             };
             let pause = answer.pause();
-            let new_stranger = seen.borrow_mut().answered(address, answer);
-            // a machine that is really called NAME-2 is nobody's stranger
-            if new_stranger && seen.borrow().is_named(address, self.name()) {
-                ui.warn(format!("{address} answers as {}, but shows another key than the pinned one; it is ignored.", visible(self.name())));
-            }
+            self.answered(address, answer, seen, ui);
             tokio::time::sleep(pause).await;
             let last = fresh.borrow().get(&address).copied();
             if last.is_none_or(|last| last.elapsed() > FORGET) {
                 fresh.borrow_mut().remove(&address);
                 return Ok(None);
             }
+        }
+    }
+
+    /// Notes what an address answered, and says so once if it is a stranger.
+    fn answered(&self, address: SocketAddr, answer: Answer, seen: &RefCell<Sightings>, ui: &Ui) {
+        let new_stranger = seen.borrow_mut().answered(address, answer);
+        // a machine that is really called NAME-2 is nobody's stranger
+        if new_stranger && seen.borrow().is_named(address, self.name()) {
+            ui.warn(format!("{address} answers as {}, but shows another key than the pinned one; it is ignored.", visible(self.name())));
         }
     }
 
