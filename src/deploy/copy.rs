@@ -9,7 +9,7 @@ use super::job::Job;
 use super::room::Lacking;
 use crate::error::Failure;
 use crate::host::root::Root;
-use crate::host::ssh::Target;
+use crate::host::ssh::{Login, Target};
 use crate::nix::Nix;
 use crate::process::quote;
 use crate::ui::{Ui, bytes, visible};
@@ -68,7 +68,7 @@ impl Job<'_> {
                 Err(error) if format!("{error:#}").contains(UNSIGNED) => {
                     return Err(untrusted(name, &target.host.user, error));
                 }
-                Err(error) if tries == TRIES => return Err(error),
+                Err(error) if tries == TRIES => return Err(named(target, error)),
                 Err(_) => {
                     tries += 1;
                     self.ui().warn(format!(
@@ -150,6 +150,14 @@ impl Job<'_> {
             .into());
         }
         Ok(())
+    }
+}
+
+/// A stranger in the host's place is called that, not by what ssh says through nix.
+fn named(target: &Target, error: anyhow::Error) -> anyhow::Error {
+    match Login::read(&format!("{error:#}")) {
+        Login::Stranger => Login::Stranger.into_failure(&target.host, error).into(),
+        _ => error,
     }
 }
 

@@ -189,7 +189,7 @@ impl Drop for Target {
 
 impl Login {
     /// What ssh says when it fails.
-    fn read(stderr: &str) -> Self {
+    pub fn read(stderr: &str) -> Self {
         let has = |text| stderr.contains(text);
         if has("Host key verification failed")
             || has("No matching host key")
@@ -207,7 +207,8 @@ impl Login {
     pub fn into_failure(self, host: &Host, source: anyhow::Error) -> Failure {
         let name = &host.name;
         match self {
-            Self::Stranger => Failure::new(format!("What answers as {} is not {name}: it shows another host key than the pinned one.", host.address))
+            // not with what ssh says: it advises to forget the pinned key
+            Self::Stranger => return Failure::new(format!("What answers as {} is not {name}: it shows another host key than the pinned one.", host.address))
                 .hint(format!("If {name} was flashed anew elsewhere, run `spinet bootstrap {name}`; if not, somebody else answers under its name.")),
             Self::Denied => Failure::new(format!("{name} accepts none of your SSH keys for {}.", host.user))
                 .hint("Load the right key into ssh-agent, and look at the authorized keys in the host's configuration."),
@@ -236,6 +237,18 @@ pub fn scoped(address: SocketAddr) -> String {
 mod tests {
     use super::*;
 
+    fn host() -> Host {
+        Host {
+            name: "bach".into(),
+            system: String::new(),
+            address: "bach.local".into(),
+            user: "root".into(),
+            port: 2222,
+            tags: Vec::new(),
+            card: true,
+        }
+    }
+
     #[test]
     fn what_ssh_says_is_told_apart() {
         let read = Login::read;
@@ -251,16 +264,18 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_advised_to_forget_a_pinned_key() {
+        let host = host();
+        let said = "remove with:\nssh-keygen -R bach\nHost key verification failed.\n";
+        let failure = Login::read(said).into_failure(&host, anyhow::anyhow!(said));
+        let shown = crate::error::render(&failure.into());
+        assert!(shown.contains("another host key than the pinned one"));
+        assert!(!shown.contains("ssh-keygen"), "{shown}");
+    }
+
+    #[test]
     fn only_the_pinned_key_is_accepted_and_no_agent_is_lent() {
-        let host = Host {
-            name: "bach".into(),
-            system: String::new(),
-            address: "bach.local".into(),
-            user: "root".into(),
-            port: 2222,
-            tags: Vec::new(),
-            card: true,
-        };
+        let host = host();
         let address = "[fe80::1%3]:22".parse().unwrap();
         let target = Target::new(&host, Some(address), "ssh-ed25519 AAAA x").unwrap();
         let options = target.shared_options().join(" ");
