@@ -65,8 +65,12 @@ impl Job<'_> {
             };
             match copied {
                 Ok(()) => return Ok(()),
-                Err(error) if format!("{error:#}").contains(UNSIGNED) => {
+                Err(error) if says(&error, UNSIGNED) => {
                     return Err(untrusted(name, &target.host.user, error));
+                }
+                Err(error) if says(&error, NO_SPACE) => {
+                    let what = format!("No space was left when the closure was copied to {name}.");
+                    return Err(self.no_room(&what).source(error).into());
                 }
                 Err(error) if tries == TRIES => return Err(named(target, error)),
                 Err(_) => {
@@ -153,6 +157,10 @@ impl Job<'_> {
     }
 }
 
+fn says(error: &anyhow::Error, text: &str) -> bool {
+    format!("{error:#}").contains(text)
+}
+
 /// A stranger in the host's place is called that, not by what ssh says through nix.
 fn named(target: &Target, error: anyhow::Error) -> anyhow::Error {
     match Login::read(&format!("{error:#}")) {
@@ -163,6 +171,8 @@ fn named(target: &Target, error: anyhow::Error) -> anyhow::Error {
 
 /// The host's nix does not take paths from the user: another try would not change that.
 const UNSIGNED: &str = "lacks a signature";
+/// Nor would it make room.
+const NO_SPACE: &str = "No space left on device";
 
 fn untrusted(name: &str, user: &str, error: anyhow::Error) -> anyhow::Error {
     Failure::new(format!("{name} takes no unsigned paths from {user}."))

@@ -268,12 +268,11 @@ impl<'a> Job<'a> {
         });
         let remote = self.guard(&target.host.user).start(attempt);
         let Ok(output) = target.run(&remote, None, |_| ()).await else {
-            // the link broke: whether the guard started is seen over the next connection
+            // the link broke, or ssh was killed: whether the guard started is seen over the next connection
             return Ok(());
         };
         match output.status.code() {
-            // without one, ssh was killed, and the guard may have started all the same
-            Some(0) | None => Ok(()),
+            Some(0) => Ok(()),
             Some(guard::REFUSED) => {
                 let text = String::from_utf8_lossy(&output.stdout).into_owned();
                 Err(self.busy(guard::refused_by(&text).unwrap_or("of unknown name")))

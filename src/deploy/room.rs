@@ -42,18 +42,20 @@ impl Job<'_> {
         let needed: u64 = lacking.iter().filter_map(|path| sizes.get(*path)).sum();
         let name = self.name();
         if needed > 0 && needed.saturating_add(MARGIN) > status.free {
-            return Err(self.no_room(&format!(
+            let what = format!(
                 "{name} lacks {} of the closure, but its store has {} free.",
                 bytes(needed),
                 bytes(status.free)
-            )));
+            );
+            return Err(self.no_room(&what).into());
         }
         if let Some(free) = status.free_inodes.filter(|free| *free < FEW_INODES) {
             let files: u64 = lacking.iter().map(|path| files(Path::new(path))).sum();
             if files > free {
-                return Err(self.no_room(&format!(
+                let what = format!(
                     "{name} lacks {files} files of the closure, but its file system has room for {free}."
-                )));
+                );
+                return Err(self.no_room(&what).into());
             }
         }
         self.check_boot(status, toplevel)?;
@@ -63,14 +65,13 @@ impl Job<'_> {
         })
     }
 
-    fn no_room(&self, what: &str) -> anyhow::Error {
+    pub(super) fn no_room(&self, what: &str) -> Failure {
         let (user, address) = (&self.host.user, &self.host.address);
         Failure::new(what)
             .hint(format!(
                 "Make room: ssh {user}@{address} nix-collect-garbage --delete-older-than 7d"
             ))
             .hint("The configurations that run, that boot, and that spinet would go back to stay.")
-            .into()
     }
 
     /// Kernels are copied to /boot, which may be a file system of its own.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -132,7 +133,7 @@ impl Target {
             cmd = cmd.timeout(limit);
         }
         let output = cmd.output_with(on_line).await?;
-        if output.status.code() != Some(SSH_FAILED) {
+        if !broke(output.status) {
             return Ok(output);
         }
         let why = Login::read(&output.stderr);
@@ -142,9 +143,7 @@ impl Target {
     /// Tries to log in and runs a script there; the connection stays open for what follows.
     pub async fn enter(&self, remote: &Remote, limit: Duration) -> (Login, Option<Output>) {
         match self.cmd(remote).timeout(limit).output().await {
-            Ok(output) if output.status.code() == Some(SSH_FAILED) => {
-                (Login::read(&output.stderr), None)
-            }
+            Ok(output) if broke(output.status) => (Login::read(&output.stderr), None),
             Ok(output) => (Login::Accepted, Some(output)),
             Err(e) => (Login::Unreachable(e.to_string()), None),
         }
@@ -219,6 +218,11 @@ impl Login {
     }
 }
 
+/// Whether the connection failed: ssh says so, or was killed. Of the command on the host nothing is known then.
+fn broke(ssh: ExitStatus) -> bool {
+    matches!(ssh.code(), Some(SSH_FAILED) | None)
+}
+
 /// What ssh or ssh-keyscan said last.
 pub fn last_line(stderr: &str) -> String {
     let last = stderr.lines().rfind(|l| !l.trim().is_empty());
@@ -261,6 +265,15 @@ mod tests {
             read("ssh: connect to host bach.local port 22: No route to host\n\n"),
             Login::Unreachable("ssh: connect to host bach.local port 22: No route to host".into())
         );
+    }
+
+    #[test]
+    fn a_killed_ssh_is_no_failure_of_the_host() {
+        use std::os::unix::process::ExitStatusExt;
+        let killed = ExitStatus::from_raw(9);
+        let exit = |code: i32| ExitStatus::from_raw(code << 8);
+        assert!(broke(killed) && broke(exit(SSH_FAILED)));
+        assert!(!broke(exit(0)) && !broke(exit(1)));
     }
 
     #[test]
