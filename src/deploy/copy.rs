@@ -73,10 +73,14 @@ impl Job<'_> {
                     return Err(self.no_room(&what).source(error).into());
                 }
                 Err(error) if tries == TRIES => return Err(named(target, error)),
-                Err(_) => {
+                Err(error) => {
                     tries += 1;
+                    let what = match login(&error) {
+                        Login::Stranger => "a stranger answers in its place",
+                        _ => "the copy broke off",
+                    };
                     self.ui().warn(format!(
-                        "{name}: the copy broke off; trying again ({tries} of {TRIES})."
+                        "{name}: {what}; trying again ({tries} of {TRIES})."
                     ));
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -163,10 +167,15 @@ fn says(error: &anyhow::Error, text: &str) -> bool {
 
 /// A stranger in the host's place is called that, not by what ssh says through nix.
 fn named(target: &Target, error: anyhow::Error) -> anyhow::Error {
-    match Login::read(&format!("{error:#}")) {
+    match login(&error) {
         Login::Stranger => Login::Stranger.into_failure(&target.host, error).into(),
         _ => error,
     }
+}
+
+/// How the login of a copy went, from what ssh said through nix.
+fn login(error: &anyhow::Error) -> Login {
+    Login::read(&format!("{error:#}"))
 }
 
 /// The host's nix does not take paths from the user: another try would not change that.
