@@ -72,7 +72,11 @@ impl Job<'_> {
                     let what = format!("No space was left when the closure was copied to {name}.");
                     return Err(self.no_room(&what).source(error).into());
                 }
-                Err(error) if tries == TRIES => return Err(named(target, error)),
+                // what was fetched and is wrong stays wrong
+                Err(error) if tries == TRIES && self.run.options.cache.is_some() => {
+                    return Err(error);
+                }
+                Err(error) if tries == TRIES => return Err(gave_up(target, error)),
                 Err(error) => {
                     tries += 1;
                     let what = match login(&error) {
@@ -165,12 +169,16 @@ fn says(error: &anyhow::Error, text: &str) -> bool {
     format!("{error:#}").contains(text)
 }
 
-/// A stranger in the host's place is called that, not by what ssh says through nix.
-fn named(target: &Target, error: anyhow::Error) -> anyhow::Error {
+/// The error of the last try. A stranger in the host's place is called that, not by what ssh says through nix.
+fn gave_up(target: &Target, error: anyhow::Error) -> anyhow::Error {
+    let host = &target.host;
     match login(&error) {
-        Login::Stranger => Login::Stranger.into_failure(&target.host, error).into(),
-        _ => error,
+        Login::Stranger => Login::Stranger.into_failure(host, error),
+        _ => Failure::new(format!("The closure could not be copied to {}.", host.name))
+            .hint("Deploy again: what was copied already is there.")
+            .source(error),
     }
+    .into()
 }
 
 /// How the login of a copy went, from what ssh said through nix.
