@@ -188,8 +188,8 @@ fn login(error: &anyhow::Error) -> Login {
 
 /// The host's nix does not take paths from the user: another try would not change that.
 const UNSIGNED: &str = "lacks a signature";
-/// Nor would it make room.
-const NO_SPACE: &str = "No space left on device";
+/// What programs on a full disk say; another try would not make room.
+pub(super) const NO_SPACE: &str = "No space left on device";
 
 fn untrusted(name: &str, user: &str, error: anyhow::Error) -> anyhow::Error {
     Failure::new(format!("{name} takes no unsigned paths from {user}."))

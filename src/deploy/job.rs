@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 
 use super::Run;
+use super::copy::NO_SPACE;
 use super::options::{Mode, Source};
 use super::report::Outcome;
 use super::room::Lacking;
@@ -114,11 +115,15 @@ impl<'a> Job<'a> {
     }
 
     fn refused(&self, target: &Target, stderr: &str) -> anyhow::Error {
-        let mut failure = Failure::new(format!(
+        let what = format!(
             "The guard on {} failed: {}",
             self.name(),
             visible(stderr.trim())
-        ));
+        );
+        if stderr.contains(NO_SPACE) {
+            return self.no_room(&what).into();
+        }
+        let mut failure = Failure::new(what);
         let user = &target.host.user;
         if let Some(remedy) = self.guard(user).root.remedy(user, stderr) {
             failure = failure.hint(remedy);
