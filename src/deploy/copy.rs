@@ -65,10 +65,10 @@ impl Job<'_> {
             };
             match copied {
                 Ok(()) => return Ok(()),
-                Err(error) if says(&error, UNSIGNED) => {
+                Err(error) if format!("{error:#}").contains(UNSIGNED) => {
                     return Err(untrusted(name, &target.host.user, error));
                 }
-                Err(error) if says(&error, NO_SPACE) => {
+                Err(error) if is_full(&format!("{error:#}")) => {
                     let what = format!("No space was left when the closure was copied to {name}.");
                     return Err(self.no_room(&what).source(error).into());
                 }
@@ -165,10 +165,6 @@ impl Job<'_> {
     }
 }
 
-fn says(error: &anyhow::Error, text: &str) -> bool {
-    format!("{error:#}").contains(text)
-}
-
 /// The error of the last try. A stranger in the host's place is called that, not by what ssh says through nix.
 fn gave_up(target: &Target, error: anyhow::Error) -> anyhow::Error {
     let host = &target.host;
@@ -188,12 +184,33 @@ fn login(error: &anyhow::Error) -> Login {
 
 /// The host's nix does not take paths from the user: another try would not change that.
 const UNSIGNED: &str = "lacks a signature";
-/// What programs on a full disk say; another try would not make room.
-pub(super) const NO_SPACE: &str = "No space left on device";
+/// What programs and nix' database say of a full disk.
+const FULL: [&str; 2] = ["No space left on device", "database or disk is full"];
+
+/// Whether a disk was full: another try would not make room.
+pub(super) fn is_full(said: &str) -> bool {
+    FULL.iter().any(|words| said.contains(words))
+}
 
 fn untrusted(name: &str, user: &str, error: anyhow::Error) -> anyhow::Error {
     Failure::new(format!("{name} takes no unsigned paths from {user}."))
         .hint(format!("Add `nix.settings.trusted-users = [ \"{user}\" ];` to its configuration (spinet's module does that for spinet.deploy.user), or deploy once as root."))
         .source(error)
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_known_by_what_is_said_of_it() {
+        for said in [
+            "cat: write error: No space left on device",
+            "error: committing transaction: database or disk is full (in '/nix/var/nix/db/db.sqlite')",
+        ] {
+            assert!(is_full(said), "{said}");
+        }
+        assert!(!is_full("error: cannot connect to 'root@bach.local'"));
+    }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 
 use super::Run;
-use super::copy::NO_SPACE;
+use super::copy::is_full;
 use super::options::{Mode, Source};
 use super::report::Outcome;
 use super::room::Lacking;
@@ -120,7 +120,7 @@ impl<'a> Job<'a> {
             self.name(),
             visible(stderr.trim())
         );
-        if stderr.contains(NO_SPACE) {
+        if is_full(stderr) {
             return self.no_room(&what).into();
         }
         let mut failure = Failure::new(what);
