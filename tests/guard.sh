@@ -237,6 +237,19 @@ case_follow() {
   ok "follow of none" "$(grep -vc '^spinet-beat$' "$scratch")" 0
   BASE=$N
 }
+# Without room for its state nothing begins, and nothing tells of a beginning.
+case_noroom() {
+  local before
+  before=$(st id)
+  S 'mkdir /var/lib/spinet/guard/state.tmp'
+  new noroom :
+  start 2>/dev/null
+  ok rc $? 1
+  ok id "$(st id)" "$before"
+  ok withdrawn "$(S "$G withdraw $A")" "withdrawn=$A"
+  ids unchanged $BASE
+  S 'rmdir /var/lib/spinet/guard/state.tmp'
+}
 # Only what boots changes; what runs stays, and is what the next attempt goes back to.
 case_boot() {
   local prior=$BASE
@@ -317,6 +330,6 @@ S "test -x $BASE/bin/switch-to-configuration" || {
   S "$BASE/bin/switch-to-configuration test; $BASE/bin/switch-to-configuration boot; ln -sfn $BASE /run/booted-system"
 }
 [ $# -gt 0 ] || set -- success noconfirm linklocal hang unitfails recovers exit100 second stale killed killedconfirm nixenv bootfails \
-  follow clientkilled boot history special test
+  follow noroom clientkilled boot history special test
 for case in "$@"; do "case_$case"; done >&2
 exit "$bad"

@@ -15,7 +15,7 @@ use crate::fleet::Host;
 use crate::host::guard::{Attempt, BEAT, is_end, withdrawn};
 use crate::host::health;
 use crate::host::manifest::Check;
-use crate::host::ssh::Target;
+use crate::host::ssh::{Login, Target};
 use crate::host::status::{self, Status};
 use crate::process::Output;
 
@@ -147,10 +147,19 @@ impl Job<'_> {
     }
 
     pub(super) async fn look(&self, host: &Host) -> Option<(Target, Status)> {
-        let remote = self.guard(&host.user).status();
+        let guard = self.guard(&host.user);
+        let (there, brought) = (guard.status(), guard.look());
+        let read = |a: Output| Status::parse(&String::from_utf8_lossy(&a.stdout)).ok();
         let status = async |target: &Target| {
-            let (login, answer) = target.enter(&remote, QUESTION).await;
-            let read = |a: Output| Status::parse(&String::from_utf8_lossy(&a.stdout)).ok();
+            let (login, answer) = target.enter(&there, QUESTION).await;
+            if let Some(status) = answer.and_then(read) {
+                return (login, Some(status));
+            }
+            if login != Login::Accepted {
+                return (login, None);
+            }
+            // a host that keeps nothing over a restart, or lost it, has no guard any more
+            let (login, answer) = target.enter(&brought, QUESTION).await;
             (login, answer.and_then(read))
         };
         self.search(host, QUESTION)

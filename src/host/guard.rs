@@ -44,16 +44,16 @@ pub struct Guard {
 impl Guard {
     /// The status from a host that need not have the guard: it is read from standard input and leaves nothing there.
     pub fn look(&self) -> Remote {
-        let run = r#"exec sh -c "$(cat)" spinet-guard status"#;
-        self.root.run(&["sh", "-c", run], SCRIPT.as_bytes())
+        self.bring(&["status"])
     }
 
     /// Puts the guard on the host and keeps the new system and the ones to go back to from garbage collection; before
-    /// the copy. A guard cut short is never run: its bytes are counted before it gets its name.
+    /// the copy. A guard cut short is never run: its bytes are counted, and on the disk, before it gets its name. After a
+    /// power cut it is there to tell what was.
     pub fn install(&self, attempt: &Attempt) -> Remote {
         let (path, size) = (path(), SCRIPT.len());
         let install = format!(
-            "umask 077 && mkdir -p /var/lib/spinet && cat >{path}.$$ && test \"$(wc -c <{path}.$$)\" -eq {size} && {{ rm -f /var/lib/spinet/guard-*.sh; mv -f {path}.$$ {path}; }} && exec sh {path} protect \"$@\""
+            "umask 077 && mkdir -p /var/lib/spinet && cat >{path}.$$ && test \"$(wc -c <{path}.$$)\" -eq {size} && sync {path}.$$ && {{ rm -f /var/lib/spinet/guard-*.sh; mv -f {path}.$$ {path}; }} && sync /var/lib/spinet && exec sh {path} protect \"$@\""
         );
         let words = ["sh", "-c", &install, "sh", &attempt.id, &attempt.toplevel];
         self.root.run(&words, SCRIPT.as_bytes())
@@ -117,14 +117,22 @@ impl Guard {
         self.ask(&["settle"])
     }
 
-    /// Keeps an attempt from beginning that has not; prints [`withdrawn`]'s word when that is certain.
+    /// Keeps an attempt from beginning that has not; prints [`withdrawn`]'s word when that is certain. The host need not
+    /// have the guard.
     pub fn withdraw(&self, id: &str) -> Remote {
-        self.ask(&["withdraw", id])
+        self.bring(&["withdraw", id])
     }
 
     /// Has an attempt that restarted the host looked after again.
     pub fn awake(&self, id: &str) -> Remote {
         self.ask(&["awake", id])
+    }
+
+    /// Runs the guard from standard input; the words may not need it to start anything.
+    fn bring(&self, words: &[&str]) -> Remote {
+        let run = r#"exec sh -c "$(cat)" spinet-guard "$@""#;
+        let all = [&["sh", "-c", run, "sh"], words].concat();
+        self.root.run(&all, SCRIPT.as_bytes())
     }
 
     fn ask(&self, words: &[&str]) -> Remote {

@@ -66,7 +66,10 @@ print_state() {
 
 # Whole or not at all, and on the disk before it counts.
 put() {
-  cat >"$1.tmp" && sync "$1.tmp" && mv -f "$1.tmp" "$1"
+  if cat >"$1.tmp" && sync "$1.tmp" && mv -f "$1.tmp" "$1"; then return 0; fi
+  # what a full disk took of it would be in the way of making room
+  rm -f "$1.tmp"
+  return 1
 }
 
 save() {

@@ -84,7 +84,9 @@ cmd_run() { # ID NEW SECONDS MODE PEER SPECIALISATION
   if reachable; then probe=yes; fi
   deadline=$(($(uptime_now) + seconds))
   protect
-  save || die 1 "The state could not be written to $kept (is the disk full?)."
+  # this way round: without room for the one that is kept nothing begins, and the other would tell of a beginning
+  { print_state | put "$kept/state" && print_state | put "$run/state"; } ||
+    die 1 "The state could not be written to $kept (is the disk full?)."
   case $mode in
     boot) commit_boot; return 0 ;;
     reboot) into_new; return 0 ;;
