@@ -4,6 +4,7 @@ mod bootstrap;
 mod card;
 mod cli;
 mod commands;
+mod complete;
 mod deploy;
 mod doctor;
 mod enroll;

@@ -1,7 +1,8 @@
 //! From parsed arguments to the story they ask for, and from its end to an exit code.
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use clap_complete::CompleteEnv;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -12,6 +13,7 @@ use crate::{bootstrap, commands, deploy, doctor, privileged, rehearse, status};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
+    CompleteEnv::with_factory(Cli::command).complete();
     let cli = Cli::parse();
     if let Command::Privileged(grant) = cli.command {
         return privileged::run_child(grant);
@@ -67,6 +69,8 @@ async fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Host(command) => commands::host::run(command, global, ui).await,
         Command::Wifi(command) => commands::wifi::run(command, global, ui).await,
         Command::Card(command) => commands::card::run(command, global, ui).await,
+        Command::Completions { shell } => commands::shell::completions(*shell),
+        Command::Man { folder } => commands::shell::man(folder.as_deref()),
         Command::Privileged(_) => Ok(()),
     }
 }

@@ -1,12 +1,16 @@
 //! The arguments of what updates hosts and looks at them.
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
+
+use crate::complete;
 
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "they are flags")]
 #[command(group = clap::ArgGroup::new("mode"), group = clap::ArgGroup::new("what"))]
 pub struct Deploy {
     /// The hosts: names, patterns such as 'b*', tags such as @kitchen [default: all]
+    #[arg(add = ArgValueCandidates::new(complete::hosts_and_tags))]
     pub hosts: Vec<String>,
     /// Make it what boots, and do not activate it now
     #[arg(long, group = "mode")]
@@ -63,6 +67,7 @@ pub struct Deploy {
 #[derive(Debug, Args)]
 pub struct Status {
     /// The hosts: names, patterns such as 'b*', tags such as @kitchen [default: all]
+    #[arg(add = ArgValueCandidates::new(complete::hosts_and_tags))]
     pub hosts: Vec<String>,
     /// Where the host answers, instead of the address in hosts/default.nix (one host only)
     #[arg(long, value_name = "ADDRESS")]

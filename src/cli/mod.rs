@@ -8,7 +8,9 @@ mod rehearse;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCandidates;
 
+use crate::complete;
 use crate::privileged::Grant;
 use crate::wifi::Country;
 
@@ -71,6 +73,12 @@ pub enum Command {
     /// The cards attached to this machine
     #[command(subcommand)]
     Card(Card),
+    /// Print the code by which a shell completes spinet's commands, with hosts, secrets, networks and cards
+    ///
+    /// The package installs it; by hand: source <(spinet completions bash), or in fish: spinet completions fish | source
+    Completions { shell: Shell },
+    /// Print spinet's man page, or write those of all commands into a folder
+    Man { folder: Option<PathBuf> },
     /// The part of spinet that runs with rights; started by spinet itself
     #[command(hide = true)]
     Privileged(Grant),
@@ -80,12 +88,13 @@ pub enum Command {
 #[allow(clippy::struct_excessive_bools, reason = "they are flags")]
 pub struct Bootstrap {
     /// The host, as hosts/default.nix names it
+    #[arg(add = ArgValueCandidates::new(complete::hosts))]
     pub host: String,
     /// The card: a device such as /dev/sda or /dev/mmcblk0, or a file to write the card into
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", add = ArgValueCandidates::new(complete::cards))]
     pub card: Option<PathBuf>,
     /// The network to put on the card [default: the one this machine is in]
-    #[arg(long, value_name = "SSID", conflicts_with = "no_wifi")]
+    #[arg(long, value_name = "SSID", conflicts_with = "no_wifi", add = ArgValueCandidates::new(complete::networks))]
     pub wifi: Option<String>,
     /// Put no wifi on the card: the host is wired
     #[arg(long)]
@@ -184,6 +193,7 @@ pub enum Secrets {
     /// Print the content of a secret
     Show {
         /// As the rules name it, or its path
+        #[arg(add = ArgValueCandidates::new(complete::secrets))]
         file: String,
         #[command(flatten)]
         identity: Identity,
@@ -217,6 +227,7 @@ pub struct Check {
 #[derive(Debug, Args)]
 pub struct Rekey {
     /// Only these files, as the rules name them, or their paths [default: all]
+    #[arg(add = ArgValueCandidates::new(complete::secrets))]
     pub files: Vec<String>,
     /// Also those that are right already
     #[arg(long)]
@@ -233,6 +244,7 @@ pub struct Rekey {
 #[derive(Debug, Args)]
 pub struct Edit {
     /// As the rules name it, or its path
+    #[arg(add = ArgValueCandidates::new(complete::secrets))]
     pub file: String,
     /// The editor, as a shell command [default: $VISUAL, $EDITOR]
     #[arg(long, value_name = "COMMAND", conflicts_with = "from")]
@@ -284,6 +296,7 @@ pub enum Kind {
 #[derive(Debug, Args)]
 pub struct Enroll {
     /// The host; in a folder without a flake, what its key is called in the rules
+    #[arg(add = ArgValueCandidates::new(complete::hosts))]
     pub name: String,
     /// The host's public key (ssh-ed25519 ..), or a file that holds it [default: the one pinned for it]
     #[arg(long, value_name = "KEY")]
@@ -292,7 +305,7 @@ pub struct Enroll {
     #[arg(long, value_name = "KEY")]
     pub old_key: Option<String>,
     /// A secret it reads, as the rules name it [default: those its configuration names; without a flake, those its old key reads]
-    #[arg(long = "secret", value_name = "FILE")]
+    #[arg(long = "secret", value_name = "FILE", add = ArgValueCandidates::new(complete::secrets))]
     pub secrets: Vec<String>,
     /// Change the rules only
     #[arg(long)]
@@ -312,6 +325,7 @@ pub enum Host {
     Enroll(Enroll),
     /// Wait until the host answers and shows the pinned key
     Wait {
+        #[arg(add = ArgValueCandidates::new(complete::hosts))]
         name: String,
         #[arg(long, value_name = "ADDRESS")]
         address: Option<String>,
@@ -321,6 +335,7 @@ pub enum Host {
     },
     /// Print the key the host shows, without trusting it
     Scan {
+        #[arg(add = ArgValueCandidates::new(complete::hosts))]
         name: String,
         #[arg(long, value_name = "ADDRESS")]
         address: Option<String>,
@@ -340,6 +355,7 @@ pub enum Wifi {
     /// What would go on a card: one network, without its secrets
     Show {
         /// The network [default: the one this machine is in]
+        #[arg(add = ArgValueCandidates::new(complete::networks))]
         ssid: Option<String>,
         /// Show the secrets
         #[arg(long)]
@@ -371,6 +387,7 @@ pub enum Card {
         /// An .img or .img.zst file, or a folder that holds one
         image: PathBuf,
         /// A device or a file
+        #[arg(add = ArgValueCandidates::new(complete::cards))]
         card: PathBuf,
         /// Write a disk that is neither removable nor USB nor an SD card
         #[arg(long)]
@@ -379,4 +396,21 @@ pub enum Card {
         #[arg(long)]
         plan: bool,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl Shell {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+        }
+    }
 }

@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
+
+use crate::complete;
 
 #[derive(Debug, Args)]
 pub struct Rehearse {
     /// The host, as hosts/default.nix names it [default: the only one that has a card]
+    #[arg(add = ArgValueCandidates::new(complete::hosts))]
     pub host: Option<String>,
     /// Contents for the host's secrets, in files named like them without .age; the others get made-up ones
     #[arg(long, value_name = "DIR")]

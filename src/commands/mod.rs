@@ -3,4 +3,5 @@
 pub mod card;
 pub mod host;
 pub mod secrets;
+pub mod shell;
 pub mod wifi;
