@@ -3,7 +3,9 @@
 {
   lib,
   rustPlatform,
+  stdenv,
   e2fsprogs,
+  installShellFiles,
   iw,
   util-linux,
 }:
@@ -34,6 +36,17 @@ rustPlatform.buildRustPackage {
     util-linux
   ];
   nativeCheckInputs = [ e2fsprogs ];
+
+  nativeBuildInputs = [ installShellFiles ];
+  # made by the program itself, which a build for another architecture cannot run
+  postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+    $out/bin/spinet man man
+    installManPage man/*
+    installShellCompletion --cmd spinet \
+      --bash <($out/bin/spinet completions bash) \
+      --zsh <($out/bin/spinet completions zsh) \
+      --fish <($out/bin/spinet completions fish)
+  '';
 
   meta = {
     inherit (manifest) description;

@@ -14,6 +14,7 @@
       isx86_64 = system == "x86_64-linux";
       linuxArch = if system == "aarch64-linux" then "arm64" else "x86_64";
       qemuArch = builtins.head (builtins.split "-" system);
+      canExecute = other: other.system == system;
       __toString = _: system;
     };
 }
