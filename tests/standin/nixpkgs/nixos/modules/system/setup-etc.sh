@@ -10,13 +10,22 @@ find /etc -xdev -path /etc/static -prune -o -type l -lname '/etc/static/*' -prin
   [ -e "$link" ] || rm "$link"
 done
 
+# Few programs are started: under emulation each takes a while.
 (cd "$etc" && find . -type l -printf '%P\n') | while read -r name; do
-  # The Debian tree brings a folder where NixOS has a link (/etc/systemd/system).
-  if [ -d "/etc/$name" ] && [ ! -L "/etc/$name" ]; then mv "/etc/$name" "/etc/$name.debian"; fi
-  mkdir -p "$(dirname "/etc/$name")"
-  rm -f "/etc/$name.new"
-  ln -s "/etc/static/$name" "/etc/$name.new"
-  mv -T "/etc/$name.new" "/etc/$name"
+  link=/etc/$name
+  if [ -L "$link" ]; then
+    [ ! "$link" -ef "$etc/$name" ] || continue
+  elif [ -d "$link" ]; then
+    # The Debian tree brings a folder where NixOS has a link (/etc/systemd/system).
+    mv "$link" "$link.debian"
+  fi
+  [ -d "${link%/*}" ] || mkdir -p "${link%/*}"
+  if [ -e "$link" ] || [ -L "$link" ]; then
+    ln -sfn "/etc/static/$name" "$link.new"
+    mv -T "$link.new" "$link"
+  else
+    ln -s "/etc/static/$name" "$link"
+  fi
 done
 
 # Files with a mode of their own are copies; /etc/.clean remembers them.

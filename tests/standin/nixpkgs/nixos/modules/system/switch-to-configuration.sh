@@ -51,6 +51,8 @@ sort_units() {
     # Instances have the file of their template.
     if [ ! -e "$before" ] && [[ $unit = *@* ]]; then before=$old/${unit%%@*}@.${unit##*.} after=$new/${unit%%@*}@.${unit##*.}; fi
     [ -e "$before" ] || continue
+    # the very same file, which no program need be started to see
+    [ ! "$before" -ef "$after" ] || continue
     if [ ! -e "$after" ] || [ "$(readlink -f "$after")" = /dev/null ]; then
       stop+=("$unit")
     elif cmp -s "$before" "$after"; then
