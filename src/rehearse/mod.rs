@@ -149,12 +149,14 @@ async fn play(
     let name = &host.name;
     ui.say(format!("Building {name}'s image and configuration from a copy of the flake with keys made for the occasion."));
     let nix = Nix::new(&scratch.flake.dir);
-    // outside of the network, where what is missing can be fetched
-    let attrs = [format!("{name}-image"), name.clone()];
+    let network = Network::new(&scratch.file("network.log")).await?;
+    // outside of that network, where what is missing can be fetched
+    let mut attrs = vec![format!("{name}-image")];
+    // without a secret that the bootstrap is to make, the configuration does not evaluate yet
+    attrs.extend(scratch.is_whole.then(|| name.clone()));
     let built = nix.build(&attrs, None, |line| ui.build_line(line)).await;
     ui.progress_done();
     built?;
-    let network = Network::new(&scratch.file("network.log")).await?;
     let mut rehearsal = Rehearsal {
         ui,
         host,

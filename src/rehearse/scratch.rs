@@ -27,6 +27,8 @@ pub struct Scratch {
     pub known_hosts: PathBuf,
     /// The agenix rules.
     pub rules: PathBuf,
+    /// All secrets that the host reads are there.
+    pub is_whole: bool,
     /// The host is to join a network.
     pub has_wifi: bool,
 }
@@ -63,6 +65,10 @@ impl Scratch {
             flake,
             identities: Vec::new(),
             logins: Vec::new(),
+            is_whole: original.needs.secrets.iter().all(|secret| {
+                let file = original.flake.dir.join(&secret.file);
+                file.exists()
+            }),
             has_wifi: original.needs.secrets.iter().any(|secret| secret.wifi),
         };
         for folder in ["bin", "home/.ssh", "state", "wifi"] {
