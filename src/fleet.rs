@@ -76,6 +76,20 @@ pub struct Needs {
 }
 
 impl Host {
+    /// A Raspberry Pi with nothing special, as `NAME.local`.
+    #[cfg(test)]
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            system: "aarch64-linux".into(),
+            address: format!("{name}.local"),
+            user: "root".into(),
+            port: 22,
+            tags: Vec::new(),
+            card: true,
+        }
+    }
+
     /// Who to log in as, one after the other: a user that only the next configuration has cannot yet, and root can.
     pub fn users(&self) -> Vec<&str> {
         let root = (self.user != "root").then_some("root");
@@ -292,16 +306,11 @@ mod tests {
 
     fn fleet() -> Fleet {
         let host = |name: &str| Host {
-            name: name.into(),
-            system: "aarch64-linux".into(),
-            address: format!("{name}.local"),
-            user: "root".into(),
-            port: 22,
             tags: vec![format!(
                 "{}-side",
                 if name == "bach" { "left" } else { "right" }
             )],
-            card: true,
+            ..Host::named(name)
         };
         let hosts = ["bach", "byrd"].map(host);
         Fleet::of(hosts, "secrets/secrets.nix", "hosts/known_hosts")

@@ -74,15 +74,7 @@ mod tests {
         let cli::Command::Deploy(args) = cli::Cli::parse_from(args).command else {
             panic!("another command");
         };
-        let host = Host {
-            name: "bach".into(),
-            system: String::new(),
-            address: "bach.local".into(),
-            user: "root".into(),
-            port: 22,
-            tags: Vec::new(),
-            card: true,
-        };
+        let host = Host::named("bach");
         steps(&host, &args)
     }
 

@@ -117,18 +117,6 @@ mod tests {
     use crate::host::status::Last;
     use std::time::Duration;
 
-    fn host() -> Host {
-        Host {
-            name: "bach".into(),
-            system: "aarch64-linux".into(),
-            address: "bach.local".into(),
-            user: "root".into(),
-            port: 22,
-            tags: Vec::new(),
-            card: true,
-        }
-    }
-
     fn settled() -> Status {
         Status {
             current: "/nix/store/a".into(),
@@ -147,7 +135,7 @@ mod tests {
         verdict: Verdict,
         text: &str,
     ) {
-        let found = judge(&host(), status, failing);
+        let found = judge(&Host::named("bach"), status, failing);
         let one = found.iter().find(|finding| finding.check == check).unwrap();
         let said = format!(
             "{} {}",
@@ -159,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_settled_host_is_in_order() {
-        let found = judge(&host(), &settled(), Some(&[]));
+        let found = judge(&Host::named("bach"), &settled(), Some(&[]));
         assert!(
             found.iter().all(|finding| finding.verdict == Verdict::Ok),
             "{found:?}"

@@ -123,30 +123,18 @@ pub fn bare(key: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn host(name: &str) -> Host {
-        Host {
-            name: name.into(),
-            system: "aarch64-linux".into(),
-            address: format!("{name}.local"),
-            user: "root".into(),
-            port: 22,
-            tags: Vec::new(),
-            card: true,
-        }
-    }
-
     #[test]
     fn pinning_replaces_in_place_and_keeps_all_else() {
         let text = "# pinned keys\nbyrd,byrd.local ssh-ed25519 AAAAbyrd\n\nbach ssh-ed25519 AAAAold root@bach\n@revoked * ssh-rsa AAAA\n";
         let mut known = KnownHosts { text: text.into() };
-        known.pin(&host("bach"), "ssh-ed25519 AAAAnew comment");
+        known.pin(&Host::named("bach"), "ssh-ed25519 AAAAnew comment");
         assert_eq!(
             known.text,
             "# pinned keys\nbyrd,byrd.local ssh-ed25519 AAAAbyrd\n\nbach,bach.local ssh-ed25519 AAAAnew\n@revoked * ssh-rsa AAAA\n"
         );
         assert_eq!(known.key("bach").as_deref(), Some("ssh-ed25519 AAAAnew"));
         let once = known.clone();
-        known.pin(&host("bach"), "ssh-ed25519 AAAAnew");
+        known.pin(&Host::named("bach"), "ssh-ed25519 AAAAnew");
         assert_eq!(known, once);
     }
 
@@ -156,7 +144,7 @@ mod tests {
         known.pin(
             &Host {
                 port: 2222,
-                ..host("bach")
+                ..Host::named("bach")
             },
             "ssh-ed25519 AAAA",
         );

@@ -243,13 +243,8 @@ mod tests {
 
     fn host() -> Host {
         Host {
-            name: "bach".into(),
-            system: String::new(),
-            address: "bach.local".into(),
-            user: "root".into(),
             port: 2222,
-            tags: Vec::new(),
-            card: true,
+            ..Host::named("bach")
         }
     }
 

@@ -63,15 +63,7 @@ impl Repository {
             work_tree: self.path(),
         };
         let fleet = Fleet::of(
-            [Host {
-                name: "bach".into(),
-                system: "aarch64-linux".into(),
-                address: "bach.local".into(),
-                user: "root".into(),
-                port: 22,
-                tags: Vec::new(),
-                card: true,
-            }],
+            [Host::named("bach")],
             "secrets/secrets.nix",
             "hosts/known_hosts",
         );

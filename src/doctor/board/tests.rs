@@ -8,13 +8,8 @@ const NOW: i64 = 1_800_000_000;
 
 fn host(user: &str) -> Host {
     Host {
-        name: "bach".into(),
-        system: "aarch64-linux".into(),
-        address: "bach.local".into(),
         user: user.into(),
-        port: 22,
-        tags: Vec::new(),
-        card: true,
+        ..Host::named("bach")
     }
 }
 

@@ -99,13 +99,9 @@ mod tests {
 
     fn host(port: u16) -> Host {
         Host {
-            name: "bach".into(),
-            system: String::new(),
             address: "Bach.local".into(),
-            user: "root".into(),
             port,
-            tags: Vec::new(),
-            card: true,
+            ..Host::named("bach")
         }
     }
 
