@@ -26,7 +26,9 @@ ip addr add "$own/24" dev "$tap"
 ip link set "$tap" up
 server=
 if command -v dnsmasq >/dev/null; then
-  dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface="$tap" --bind-interfaces --user="$(id -un)" \
+  # killed with this shell: not even a change of its group may come between
+  setpriv --pdeathsig KILL -- dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface="$tap" \
+    --bind-interfaces --user="$(id -un)" --group="$(id -gn)" \
     --dhcp-range="$pi,$pi,255.255.255.0" --dhcp-authoritative --leasefile-ro --dhcp-option=3 --dhcp-option=6 --log-facility=- &
   server=$!
 fi
