@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap_complete::CompletionCandidate;
 
 use crate::card::disk;
-use crate::fleet::{Flake, Fleet};
+use crate::fleet::{Flake, Fleet, Host};
 use crate::nix::Nix;
 use crate::secrets::Rules;
 use crate::wifi::{Knowledge, files};
@@ -21,10 +21,7 @@ const LIMIT: Duration = Duration::from_secs(3);
 pub fn hosts() -> Vec<CompletionCandidate> {
     now(async {
         let hosts = fleet().await?.choose(&[])?;
-        Ok(hosts
-            .into_iter()
-            .map(|host| candidate(host.name, format!("{}, {}", host.system, host.address)))
-            .collect())
+        Ok(hosts.iter().map(host_candidate).collect())
     })
 }
 
@@ -40,12 +37,7 @@ pub fn hosts_and_tags() -> Vec<CompletionCandidate> {
             let names: Vec<_> = tagged.map(|host| host.name.as_str()).collect();
             candidate(format!("@{tag}"), names.join(", "))
         });
-        let hosts = hosts.iter().map(|host| {
-            candidate(
-                host.name.clone(),
-                format!("{}, {}", host.system, host.address),
-            )
-        });
+        let hosts = hosts.iter().map(host_candidate);
         Ok(hosts.chain(tags).collect())
     })
 }
@@ -108,6 +100,11 @@ fn named_flake(words: &[String]) -> Option<PathBuf> {
         .map(|pair| pair[1].as_str())
         .or_else(together)?;
     Some(Path::new(dir).to_owned())
+}
+
+fn host_candidate(host: &Host) -> CompletionCandidate {
+    let help = format!("{}, {}", host.system, host.address);
+    candidate(host.name.clone(), help)
 }
 
 fn candidate(value: String, help: String) -> CompletionCandidate {

@@ -244,13 +244,7 @@ fn tools() -> Result<()> {
 async fn logins(story: &Story<'_>, needs: &Needs) -> Result<()> {
     let name = &story.host.name;
     if needs.authorized_keys.is_empty() {
-        return Err(Failure::new(format!(
-            "Nobody could log in to {name}: its configuration authorizes no SSH key for root."
-        ))
-        .hint(format!(
-            "Add yours to users.users.root.openssh.authorizedKeys.keys in hosts/{name}."
-        ))
-        .into());
+        return Err(login_keys::nobody(name).into());
     }
     for key in &needs.authorized_keys {
         let Some(recipient) = Recipient::parse_all(key).pop() else {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::error::Failure;
 use crate::process::Cmd;
 
 /// One a line of the agent's and of the files, as `ssh-ed25519 AAAA.. comment`.
@@ -23,4 +24,14 @@ pub async fn own() -> Vec<String> {
         .filter(|line| line.contains(' '))
         .map(str::to_owned)
         .collect()
+}
+
+/// The error for a host whose configuration lets nobody in.
+pub fn nobody(host: &str) -> Failure {
+    Failure::new(format!(
+        "Nobody could log in to {host}: its configuration authorizes no SSH key for root."
+    ))
+    .hint(format!(
+        "Add yours to users.users.root.openssh.authorizedKeys.keys in hosts/{host}."
+    ))
 }

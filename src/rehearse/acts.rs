@@ -112,10 +112,10 @@ impl Rehearsal<'_> {
     }
 
     /// Puts the new card in, and sees the bootstrap to its end.
-    async fn first_boot(&mut self, mut running: Background) -> Result<String> {
+    async fn first_boot(&mut self, running: Background) -> Result<String> {
         let before = self.pinned()?;
         self.machine.power_on(&self.card(), NOW)?;
-        Ended::of(running.wait().await?, &running).expect(0)?;
+        Ended::of(running).await?.expect(0)?;
         let pinned = self
             .pinned()?
             .ok_or_else(|| Failure::new("No key is pinned."))?;
@@ -149,7 +149,7 @@ impl Rehearsal<'_> {
         if activates && running.prints(CONFIRMED, self.patience).await {
             self.pace = start.elapsed();
         }
-        Ended::of(running.wait().await?, &running).expect(0)?;
+        Ended::of(running).await?.expect(0)?;
         self.settled().await?;
         let seen = self.look_and_build().await?;
         if !seen.is_built() || !seen.is_permanent() {
@@ -229,7 +229,7 @@ impl Rehearsal<'_> {
             }
             Fault::Kill => running.kill().await,
         }
-        let ended = Ended::of(running.wait().await?, &running);
+        let ended = Ended::of(running).await?;
         let seen = self.settled().await?;
         if !seen.is_permanent() {
             return Err(Failure::new(format!(
@@ -285,8 +285,7 @@ impl Rehearsal<'_> {
             .power_on(&self.scratch.file("old-card.img"), NOW)?;
         // it is up, under its old key
         self.settled().await?;
-        let mut running = self.bootstrap("15")?;
-        let ended = Ended::of(running.wait().await?, &running);
+        let ended = Ended::of(self.bootstrap("15")?).await?;
         ended.expect(1)?;
         if self.pinned()? != before || !ended.output.contains("another key") {
             let failure = Failure::new("It was not told apart by its key.");

@@ -1,6 +1,5 @@
 //! What is seen of the virtual Pi from outside, by `spinet status`, and of the runs of spinet beside it.
 
-use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -76,9 +75,7 @@ impl Rehearsal<'_> {
 
     /// Runs spinet to its end.
     pub async fn spinet(&self, args: &[&str]) -> Result<Ended> {
-        let mut running = self.start(args)?;
-        let status = running.wait().await?;
-        Ok(Ended::of(status, &running))
+        Ended::of(self.start(args)?).await
     }
 
     /// Looks at the host once, without what the flake builds.
@@ -159,11 +156,13 @@ pub struct Ended {
 }
 
 impl Ended {
-    pub fn of(status: ExitStatus, running: &Background) -> Self {
-        Self {
+    /// Waits for it.
+    pub async fn of(mut running: Background) -> Result<Self> {
+        let status = running.wait().await?;
+        Ok(Self {
             code: status.code(),
             output: running.output(),
-        }
+        })
     }
 
     /// Fails unless it ended with this code.

@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use age::secrecy::SecretString;
 use anyhow::{Context, Result};
 
 use super::keys::Keys;
-use super::scratch::{Original, Scratch, tracked};
+use super::scratch::{Original, Scratch};
 use crate::error::Failure;
 use crate::fleet::{Host, Needs};
 use crate::host::known_hosts::{KnownHosts, bare};
+use crate::host::login_keys;
 use crate::process::{self, quote};
 use crate::secrets::{Audience, Recipient, Rules, published};
 use crate::ui::{Ui, hex, visible};
@@ -26,13 +27,13 @@ const OFFERED: usize = 5;
 
 impl Scratch {
     /// Puts made keys in the place of all that the rules and the host's logins name, wherever they stand in the files.
-    pub async fn replace_keys(&self, original: &Original<'_>) -> Result<Keys> {
+    pub async fn replace_keys(&self, original: &Original<'_>, files: &[PathBuf]) -> Result<Keys> {
         let rules = original.flake.dir.join(&original.fleet.rules);
         let rules = Rules::load(&rules, &original.flake.work_tree).await?;
         let readers = rules.entries().values().flat_map(|rule| &rule.recipients);
         let keys = Keys::make(readers.chain(&logins(original.needs)))?;
-        for file in tracked(&original.flake.work_tree).await? {
-            let path = self.flake.work_tree.join(&file);
+        for file in files {
+            let path = self.flake.work_tree.join(file);
             let small = |meta: fs::Metadata| meta.is_file() && meta.len() < LARGE;
             if !fs::symlink_metadata(&path).is_ok_and(small) {
                 continue;
@@ -72,15 +73,8 @@ impl Scratch {
 
     /// An ssh that knows the made keys and nothing of the user's.
     pub fn write_ssh(&self, host: &Host) -> Result<()> {
-        let name = &host.name;
         if self.logins.is_empty() {
-            return Err(Failure::new(format!(
-                "Nobody could log in to {name}: its configuration authorizes no SSH key for root."
-            ))
-            .hint(format!(
-                "Add yours to users.users.root.openssh.authorizedKeys.keys in hosts/{name}."
-            ))
-            .into());
+            return Err(login_keys::nobody(&host.name).into());
         }
         let known = self.file("home/.ssh/known_hosts");
         let mut config = format!(

@@ -74,8 +74,10 @@ impl Scratch {
         for folder in ["bin", "home/.ssh", "state", "wifi"] {
             fs::create_dir_all(scratch.path().join(folder))?;
         }
-        copy(&original.flake.work_tree, &scratch.flake.work_tree, ui).await?;
-        let keys = scratch.replace_keys(original).await?;
+        let from = &original.flake.work_tree;
+        let files = git::files(from, &["--cached"]).await?;
+        copy(&files, from, &scratch.flake.work_tree, ui)?;
+        let keys = scratch.replace_keys(original, &files).await?;
         scratch.write_keys(&keys, original)?;
         scratch.write_ssh(original.host)?;
         scratch.make_secrets(original, &keys, ui).await?;
@@ -156,15 +158,10 @@ impl Scratch {
     }
 }
 
-/// The files git tracks, relative to the work tree.
-pub async fn tracked(work_tree: &Path) -> Result<Vec<PathBuf>> {
-    git::files(work_tree, &["--cached"]).await
-}
-
-/// Copies what git tracks, as it lies there now.
-async fn copy(from: &Path, to: &Path, ui: &Ui) -> Result<()> {
-    for file in tracked(from).await? {
-        let (source, target) = (from.join(&file), to.join(&file));
+/// Copies files, named relative to both folders, as they lie there now.
+fn copy(files: &[PathBuf], from: &Path, to: &Path, ui: &Ui) -> Result<()> {
+    for file in files {
+        let (source, target) = (from.join(file), to.join(file));
         let Ok(meta) = fs::symlink_metadata(&source) else {
             // deleted, and git was not told
             continue;
