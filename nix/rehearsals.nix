@@ -37,6 +37,6 @@
   {
     environment.etc.spinet-rehearsal.source =
       pkgs.runCommand "spinet-rehearsal-${name}" { }
-        "head -c 48M /dev/urandom > $out";
+        "head -c 24M /dev/urandom > $out";
   }
 )

@@ -150,8 +150,7 @@ impl Rehearsal<'_> {
             self.pace = start.elapsed();
         }
         Ended::of(running).await?.expect(0)?;
-        self.settled().await?;
-        let seen = self.look_and_build().await?;
+        let seen = self.settled_and_built().await?;
         if !seen.is_built() || !seen.is_permanent() {
             return Err(Failure::new(format!(
                 "It runs {}, which is not what the flake builds, or would not boot it.",
@@ -164,9 +163,9 @@ impl Rehearsal<'_> {
     }
 
     async fn cuts_network(&mut self) -> Result<String> {
-        let before = self.settled().await?;
+        let before = self.before().await?;
         // long enough for the network to be cut, on a machine as slow as this one
-        let deadline = (20 + self.pace.as_secs() * 3 / 2).to_string();
+        let deadline = (10 + self.pace.as_secs() * 5 / 4).to_string();
         let args = [
             "deploy",
             &self.host.name,
@@ -182,7 +181,7 @@ impl Rehearsal<'_> {
     }
 
     async fn disk_full(&mut self) -> Result<String> {
-        let before = self.settled().await?;
+        let before = self.before().await?;
         // what fills it takes no time to write
         self.on_host("room=$(df --output=avail -B1M /nix/store | tail -n 1); fallocate -l $((room - 8))M /nix/full").await?;
         let ended = self
@@ -196,7 +195,7 @@ impl Rehearsal<'_> {
 
     /// A deploy, a fault in the midst of it, and the next deploy.
     async fn during(&mut self, drawn: &Drawn) -> Result<String> {
-        let before = self.settled().await?;
+        let before = self.before().await?;
         self.faults += 1;
         let variant = match drawn.stage {
             // what was copied once is there
@@ -269,7 +268,7 @@ impl Rehearsal<'_> {
 
     async fn reflash_killed(&mut self) -> Result<String> {
         let before = self.pinned()?;
-        self.machine.power_cut().await;
+        // the Pi runs on: its card keeps its file
         std::fs::rename(self.card(), self.scratch.file("old-card.img"))?;
         let mut running = self.write_card().await?;
         running.kill().await;
@@ -281,10 +280,6 @@ impl Rehearsal<'_> {
 
     async fn old_card(&mut self) -> Result<String> {
         let before = self.pinned()?;
-        self.machine
-            .power_on(&self.scratch.file("old-card.img"), NOW)?;
-        // it is up, under its old key
-        self.settled().await?;
         let ended = Ended::of(self.bootstrap("15")?).await?;
         ended.expect(1)?;
         if self.pinned()? != before || !ended.output.contains("another key") {

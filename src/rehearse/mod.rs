@@ -48,6 +48,8 @@ struct Rehearsal<'a> {
     pace: Duration,
     /// How many deploys were disturbed so far.
     faults: u32,
+    /// The host as it was seen last.
+    seen: Option<observe::Seen>,
 }
 
 /// `spinet rehearse`.
@@ -166,6 +168,7 @@ async fn play(
         patience: Duration::from_secs(args.timeout),
         pace: Duration::ZERO,
         faults: 0,
+        seen: None,
     };
     let mut rows: Vec<Row> = Vec::new();
     for (number, step) in steps.iter().enumerate() {

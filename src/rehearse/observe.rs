@@ -78,16 +78,6 @@ impl Rehearsal<'_> {
         Ended::of(self.start(args)?).await
     }
 
-    /// Looks at the host once, without what the flake builds.
-    async fn look(&self) -> Result<Seen> {
-        self.ask(&["--no-build"]).await
-    }
-
-    /// Looks at the host once, and at what the flake builds.
-    pub async fn look_and_build(&self) -> Result<Seen> {
-        self.ask(&[]).await
-    }
-
     async fn ask(&self, flags: &[&str]) -> Result<Seen> {
         let args = [&["status", &self.host.name, "--json"], flags].concat();
         let cmd = self.scratch.spinet(self.network, &self.found(&args))?;
@@ -100,13 +90,31 @@ impl Rehearsal<'_> {
             .context("`spinet status` told nothing.")
     }
 
+    /// What was seen of the host last, for nothing happened to it since.
+    pub async fn before(&mut self) -> Result<Seen> {
+        match self.seen.clone() {
+            Some(seen) => Ok(seen),
+            None => self.settled().await,
+        }
+    }
+
     /// Waits until the host answers and no attempt is undecided.
     pub async fn settled(&mut self) -> Result<Seen> {
+        self.settle(&["--no-build"]).await
+    }
+
+    /// The same, with what the flake builds.
+    pub async fn settled_and_built(&mut self) -> Result<Seen> {
+        self.settle(&[]).await
+    }
+
+    async fn settle(&mut self, flags: &[&str]) -> Result<Seen> {
         let end = Instant::now() + self.patience;
         loop {
             self.machine.check()?;
-            let seen = self.look().await?;
+            let seen = self.ask(flags).await?;
             if seen.reached && seen.pending.is_none() {
+                self.seen = Some(seen.clone());
                 return Ok(seen);
             }
             if Instant::now() > end {

@@ -40,7 +40,7 @@ impl Step {
             Self::DiskFull => "deploy onto a full disk".into(),
             Self::During(stage, fault) => format!("{} while {}", fault.word(), stage.word()),
             Self::ReflashKilled => "reflash, killed before the boot".into(),
-            Self::OldCard => "the old card boots as a stranger".into(),
+            Self::OldCard => "the old card is in it still".into(),
             Self::NewCard => "the new card boots, run again".into(),
             Self::DeployAgain => "deploy onto the new card".into(),
             Self::Drawn(drawn) => format!(

@@ -111,11 +111,12 @@ if [ ${#restart[@]} != 0 ]; then
   systemctl restart -- "${restart[@]}" || status=4
 fi
 # The active targets that may be started by hand are started again, which starts what is new in them.
-active_targets=$(systemctl list-units --plain --no-legend --full --type=target --state=active | cut -d' ' -f1)
-# shellcheck disable=SC2086 # one word for each unit
-mapfile -t targets < <(systemctl show --property=Id,RefuseManualStart -- $active_targets |
-  awk -F= '$1 == "Id" { id = $2 } $1 == "RefuseManualStart" { refuse = $2 } $0 == "" { print refuse, id } END { print refuse, id }' |
-  sed -n 's/^no //p' | sort -u)
+units=/usr/lib/systemd/system
+by_systemd=$(cd "$units" && grep -ls '^RefuseManualStart=\(yes\|true\)' -- *.target)
+targets=()
+while read -r unit _; do
+  case $'\n'$by_systemd$'\n' in *$'\n'"$unit"$'\n'*) ;; *) targets+=("$unit") ;; esac
+done < <(systemctl list-units --plain --no-legend --full --type=target --state=active)
 if [ ${#start[@]} != 0 ]; then echo "starting the following units: $(listed "${start[@]}")" >&2; fi
 systemctl start -- "${targets[@]}" "${start[@]}" || status=4
 
