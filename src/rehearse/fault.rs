@@ -4,9 +4,19 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     Copying,
+    /// The guard is on its way.
+    Starting,
+    /// The host's switch has begun.
     Activating,
     Committing,
 }
+
+const STAGES: &[Stage] = &[
+    Stage::Copying,
+    Stage::Starting,
+    Stage::Activating,
+    Stage::Committing,
+];
 
 /// What happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +45,9 @@ impl Stage {
     pub fn sign(self) -> &'static str {
         match self {
             Self::Copying => ": copying ",
-            Self::Activating => ": activating",
+            Self::Starting => ": activating",
+            // in the words of switch-to-configuration
+            Self::Activating => "| activating the configuration",
             Self::Committing => "; making it permanent",
         }
     }
@@ -43,6 +55,7 @@ impl Stage {
     pub fn word(self) -> &'static str {
         match self {
             Self::Copying => "copying",
+            Self::Starting => "starting",
             Self::Activating => "activating",
             Self::Committing => "committing",
         }
@@ -52,7 +65,7 @@ impl Stage {
     pub fn variant(self) -> &'static str {
         match self {
             Self::Copying => "large",
-            Self::Activating | Self::Committing => "slow",
+            Self::Starting | Self::Activating | Self::Committing => "slow",
         }
     }
 }
@@ -77,8 +90,7 @@ impl Draw {
     }
 
     pub fn next(&mut self) -> Drawn {
-        let stages = [Stage::Copying, Stage::Activating, Stage::Committing];
-        let stage = self.one_of(&stages);
+        let stage = self.one_of(STAGES);
         let seconds = 3 + self.number() % 30;
         let faults = [
             Fault::Power,
@@ -120,8 +132,8 @@ mod tests {
         };
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
-        for stage in [Stage::Copying, Stage::Activating, Stage::Committing] {
-            assert!(draw(1).iter().any(|drawn| drawn.stage == stage));
+        for stage in STAGES {
+            assert!(draw(1).iter().any(|drawn| drawn.stage == *stage));
         }
         assert!(draw(1).iter().any(|drawn| drawn.fault == Fault::Kill));
     }
