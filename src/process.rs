@@ -32,6 +32,8 @@ pub struct Cmd {
     timeout: Option<Duration>,
     /// What to do when the program is not there.
     missing: Option<&'static str>,
+    /// Lines that say nothing about why it failed.
+    is_noise: fn(&str) -> bool,
 }
 
 #[derive(Clone)]
@@ -58,6 +60,7 @@ impl Cmd {
             stdin: Input::Nothing,
             timeout: None,
             missing: None,
+            is_noise: |_| false,
         }
     }
 
@@ -116,6 +119,13 @@ impl Cmd {
         self
     }
 
+    /// Leaves lines out of the error of a failure: they say nothing about its reason.
+    #[must_use]
+    pub fn noise(mut self, is_noise: fn(&str) -> bool) -> Self {
+        self.is_noise = is_noise;
+        self
+    }
+
     /// Runs to the end, whatever the exit status.
     pub async fn output(&self) -> Result<Output> {
         self.output_with(|_| ()).await
@@ -162,7 +172,8 @@ impl Cmd {
     /// The error for an exit status that is not accepted: arguments and last lines.
     pub fn failed(&self, output: &Output) -> anyhow::Error {
         let mut message = format!("`{self}` failed ({}).", output.status);
-        let lines: Vec<_> = output.stderr.lines().collect();
+        let mut lines: Vec<_> = output.stderr.lines().collect();
+        lines.retain(|line| !(self.is_noise)(line));
         for line in &lines[lines.len().saturating_sub(TAIL)..] {
             message.push_str("\n  ");
             message.push_str(&crate::ui::visible(line));
@@ -366,6 +377,15 @@ mod tests {
             shown.contains("\n  11\n") && !shown.contains("\n  10\n"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn a_failed_command_shows_no_noise() {
+        let script = "for each in 1 2; do echo reason $each; seq 30; done >&2; exit 3";
+        let cmd = Cmd::new("sh").args(["-c", script]);
+        let cmd = cmd.noise(|line| !line.starts_with("reason"));
+        let shown = block_on(cmd.run()).unwrap_err().to_string();
+        assert!(shown.ends_with("\n  reason 1\n  reason 2"), "{shown}");
     }
 
     #[test]

@@ -114,6 +114,9 @@ impl Job<'_> {
             heard.set(Instant::now());
             if is_end(line, id) {
                 ended.set(true);
+            } else if line.starts_with("ssh: ") {
+                // not the host's words
+                self.ui().detail(line);
             } else if line != BEAT {
                 if NEEDS_RESTART.iter().any(|words| line.contains(words)) {
                     self.wants_restart.set(true);

@@ -10,6 +10,20 @@ use super::Nix;
 use crate::error::Failure;
 use crate::process::Cmd;
 
+/// Whether a line of nix' tells what it does, or which builds were not begun because another one failed.
+fn is_progress(line: &str) -> bool {
+    let begins = |words: &[&str]| words.iter().any(|each| line.starts_with(each));
+    begins(&[
+        "building '/",
+        "copying path '",
+        "copying ",
+        "these ",
+        "  /nix/store/",
+    ]) || line.starts_with("error: ")
+        && ((line.contains(" dependenc") && line.ends_with(" failed to build"))
+            || line.contains(". Reason: "))
+}
+
 #[derive(Deserialize)]
 struct Built {
     outputs: BTreeMap<String, PathBuf>,
@@ -49,7 +63,7 @@ impl Nix {
     }
 
     fn elsewhere(&self, subcommand: &str, store: Option<&str>) -> Cmd {
-        let cmd = self.cmd(subcommand);
+        let cmd = self.cmd(subcommand).noise(is_progress);
         match store {
             Some(store) => cmd.args(["--eval-store", "auto", "--store", store]),
             None => cmd,
@@ -177,5 +191,32 @@ impl Nix {
             Some((path.to_owned(), size.trim().parse().ok()?))
         };
         Ok(text.lines().filter_map(row).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_progress;
+
+    #[test]
+    fn the_reason_of_a_failed_build_stands_out_of_what_surrounds_it() {
+        // of nix 2.26 and 2.32
+        for noise in [
+            "building '/nix/store/lxl8r9cwc2rhxpivxicfs2fn41iwjbz4-etc.drv'...",
+            "these 2 derivations will be built:",
+            "  /nix/store/lxl8r9cwc2rhxpivxicfs2fn41iwjbz4-etc.drv",
+            "error: 2 dependencies of derivation '/nix/store/zda7nphlnk10a8zc1i432r1xzwm2r8s3-system.drv' failed to build",
+            "error: Cannot build '/nix/store/zda7nphlnk10a8zc1i432r1xzwm2r8s3-system.drv'. Reason: 1 dependency failed.",
+        ] {
+            assert!(is_progress(noise), "{noise}");
+        }
+        for reason in [
+            "error: builder for '/nix/store/lxl8r9cwc2rhxpivxicfs2fn41iwjbz4-etc.drv' failed with exit code 1;",
+            "       > cp: cannot stat 'kernel': No such file or directory",
+            "etc> cp: cannot stat 'kernel': No such file or directory",
+            "error: attribute 'bach' missing",
+        ] {
+            assert!(!is_progress(reason), "{reason}");
+        }
     }
 }

@@ -142,9 +142,7 @@ impl Rehearsal<'_> {
         let args = ["deploy", &self.host.name, "--deadline", LONG];
         let mut running = self.start(&args)?;
         // not if it is there already
-        let activates = running
-            .prints(Stage::Starting.sign(), self.patience)
-            .await;
+        let activates = running.prints(Stage::Starting.sign(), self.patience).await;
         let start = Instant::now();
         if activates && running.prints(CONFIRMED, self.patience).await {
             self.pace = start.elapsed();
