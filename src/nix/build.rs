@@ -19,9 +19,8 @@ fn is_progress(line: &str) -> bool {
         "copying ",
         "these ",
         "  /nix/store/",
-    ]) || line.starts_with("error: ")
-        && ((line.contains(" dependenc") && line.ends_with(" failed to build"))
-            || line.contains(". Reason: "))
+    ]) || line.contains(" dependenc")
+        && (line.ends_with(" failed to build") || line.ends_with(" failed."))
 }
 
 #[derive(Deserialize)]
@@ -206,7 +205,7 @@ mod tests {
             "these 2 derivations will be built:",
             "  /nix/store/lxl8r9cwc2rhxpivxicfs2fn41iwjbz4-etc.drv",
             "error: 2 dependencies of derivation '/nix/store/zda7nphlnk10a8zc1i432r1xzwm2r8s3-system.drv' failed to build",
-            "error: Cannot build '/nix/store/zda7nphlnk10a8zc1i432r1xzwm2r8s3-system.drv'. Reason: 1 dependency failed.",
+            "       Reason: 1 dependency failed.",
         ] {
             assert!(is_progress(noise), "{noise}");
         }
@@ -214,6 +213,7 @@ mod tests {
             "error: builder for '/nix/store/lxl8r9cwc2rhxpivxicfs2fn41iwjbz4-etc.drv' failed with exit code 1;",
             "       > cp: cannot stat 'kernel': No such file or directory",
             "etc> cp: cannot stat 'kernel': No such file or directory",
+            "       Reason: builder failed with exit code 1.",
             "error: attribute 'bach' missing",
         ] {
             assert!(!is_progress(reason), "{reason}");
