@@ -148,12 +148,7 @@ impl Cmd {
 
     /// Runs the command and fails unless it succeeds.
     pub async fn run(&self) -> Result<Output> {
-        self.run_with(|_| ()).await
-    }
-
-    /// Like [`Cmd::run`], handing every line of standard error over as it comes.
-    pub async fn run_with(&self, on_line: impl FnMut(&str)) -> Result<Output> {
-        let output = self.output_with(on_line).await?;
+        let output = self.output().await?;
         if output.status.success() {
             Ok(output)
         } else {

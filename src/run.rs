@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser};
 use clap_complete::CompleteEnv;
 use std::process::ExitCode;
+use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, Command};
@@ -18,7 +19,8 @@ pub fn run() -> ExitCode {
     if let Command::Privileged(grant) = cli.command {
         return privileged::run_child(grant);
     }
-    let ui = Ui::new(cli.global.yes, cli.global.verbose);
+    let ui = Ui::new(cli.global.yes, cli.global.verbose, !cli.global.no_progress);
+    let began = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -26,14 +28,18 @@ pub fn run() -> ExitCode {
         Ok(runtime) => runtime.block_on(until_stopped(&cli, &ui)),
         Err(e) => Err(anyhow::Error::new(e).context("while starting")),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
+    let (code, outcome) = match result {
+        Ok(()) => (ExitCode::SUCCESS, "done".into()),
         Err(error) => {
+            let text = render(&error);
             ui.progress_done();
-            ui.say(render(&error).trim_end());
-            ExitCode::from(exit_of(&error).code())
+            ui.say(text.trim_end());
+            (ExitCode::from(exit_of(&error).code()), text)
         }
-    }
+    };
+    let what = format!("spinet {}", cli.command.word());
+    cli.global.notify.tell(&what, &outcome, began.elapsed());
+    code
 }
 
 /// Dropping the story runs its clean-ups: children are killed, connections closed, temporary files removed.

@@ -22,7 +22,7 @@ pub async fn build(story: &Story<'_>) -> Result<PathBuf> {
     let ui = story.ui;
     let built = story
         .nix
-        .build(&[attr], None, |line| ui.build_line(line))
+        .build(&[attr], None, |event| ui.nix("", event))
         .await;
     ui.progress_done();
     match built {

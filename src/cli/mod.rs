@@ -13,6 +13,7 @@ use clap_complete::ArgValueCandidates;
 
 use crate::complete;
 use crate::privileged::Grant;
+use crate::ui::Notify;
 use crate::wifi::Country;
 
 pub use deploy::{Deploy, Status};
@@ -31,6 +32,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "they are flags")]
 pub struct Global {
     /// The flake to work on [default: nearest flake.nix upwards]
     #[arg(short = 'C', long, value_name = "DIR", global = true)]
@@ -44,6 +46,32 @@ pub struct Global {
     /// Print the result as JSON on standard output
     #[arg(long, global = true)]
     pub json: bool,
+    /// Do not show progress at the foot of the terminal
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+    /// When the terminal and the desktop tell that a run is over
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN", global = true)]
+    pub notify: Notify,
+}
+
+impl Command {
+    /// Its name on the command line.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Bootstrap(_) => "bootstrap",
+            Self::Deploy(_) => "deploy",
+            Self::Status(_) => "status",
+            Self::Doctor(_) => "doctor",
+            Self::Rehearse(_) => "rehearse",
+            Self::Secrets(_) => "secrets",
+            Self::Host(_) => "host",
+            Self::Wifi(_) => "wifi",
+            Self::Card(_) => "card",
+            Self::Completions { .. } => "completions",
+            Self::Man { .. } => "man",
+            Self::Privileged(_) => "privileged",
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -16,12 +16,12 @@ const EVALUATIONS: usize = 4;
 /// The toplevels of all hosts, in their order.
 pub async fn all(nix: &Nix, hosts: &[String], source: &Source, ui: &Ui) -> Result<Vec<PathBuf>> {
     let store = store(source);
-    let built = nix.build(hosts, store, |line| ui.build_line(line)).await;
+    let built = nix.build(hosts, store, |event| ui.nix("", event)).await;
     ui.progress_done();
     let paths = built?;
     if let Some(store) = store {
         ui.say(format!("Bringing the result here from {}.", visible(store)));
-        let fetched = nix.fetch(&paths, store, |line| ui.build_line(line)).await;
+        let fetched = nix.fetch(&paths, store, |event| ui.nix("", event)).await;
         ui.progress_done();
         fetched?;
     }

@@ -32,7 +32,7 @@ pub async fn push<'p>(
     }
     ui.say(format!("Pushing the closures to {}.", visible(cache)));
     let pushed = nix
-        .copy(&toplevels, cache, &[], false, |line| ui.build_line(line))
+        .copy(&toplevels, cache, &[], false, |event| ui.nix("", event))
         .await;
     ui.progress_done();
     pushed.map_err(|e| {
@@ -99,16 +99,20 @@ impl Job<'_> {
             Root::Already | Root::Password(_) => "",
         };
         let store = format!("ssh://{}{program}", target.destination());
-        self.run
+        let name = self.name();
+        let sent = self
+            .run
             .nix
             .copy(
                 &[toplevel.to_owned()],
                 &store,
                 &target.shared_options(),
                 self.run.options.substitute,
-                |line| self.ui().detail(line),
+                |event| self.ui().nix(name, event),
             )
-            .await
+            .await;
+        self.ui().done(name);
+        sent
     }
 
     /// The host fetches from the cache. What it fetched is held against the local store, path by path: the cache need not

@@ -11,6 +11,7 @@ use crate::host::manifest::Manifest;
 use crate::host::root::Root;
 use crate::host::ssh::Target;
 use crate::host::status::Status;
+use crate::nix::Event;
 use crate::ui::visible;
 
 /// A system to bring to a host.
@@ -55,9 +56,10 @@ impl Job<'_> {
                     Root::Sudo => format!("{to}?remote-program=sudo%20-n%20nix-daemon"),
                     Root::Already | Root::Password(_) => to,
                 };
-                let show = |line: &str| self.ui().build_line(line);
-                let path = nix.build_on(name, &to, &options, show).await?;
-                self.ui().progress_done();
+                let show = |event: &Event| self.ui().nix(name, event);
+                let path = nix.build_on(name, &to, &options, show).await;
+                self.ui().done(name);
+                let path = path?;
                 let toplevel = path.display().to_string();
                 let manifest = Manifest::on(target, &toplevel).await?;
                 (toplevel, manifest)

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 use super::Nix;
+use super::activity::{Activity, Event};
 use crate::error::Failure;
-use crate::process::Cmd;
+use crate::process::{Cmd, Output};
 
 /// Whether a line of nix' tells what it does, or which builds were not begun because another one failed.
 fn is_progress(line: &str) -> bool {
@@ -23,6 +24,20 @@ fn is_progress(line: &str) -> bool {
         && (line.ends_with(" failed to build") || line.ends_with(" failed."))
 }
 
+/// Runs nix and tells what it does. Its text alone is left of what it printed.
+async fn watch(cmd: Cmd, mut on_event: impl FnMut(&Event)) -> Result<Output> {
+    let cmd = cmd.args(["--log-format", "internal-json"]);
+    let mut activity = Activity::default();
+    let read = |line: &str| activity.read(line).iter().for_each(&mut on_event);
+    let mut output = cmd.output_with(read).await?;
+    output.stderr = activity.into_text();
+    if output.status.success() {
+        Ok(output)
+    } else {
+        Err(cmd.failed(&output))
+    }
+}
+
 #[derive(Deserialize)]
 struct Built {
     outputs: BTreeMap<String, PathBuf>,
@@ -30,18 +45,18 @@ struct Built {
 
 impl Nix {
     /// Builds attributes of the flake in one evaluation; their `out` paths, in the order asked for. `store` is where they
-    /// are built and stay, in the place of this machine. Every line nix prints goes to `on_line`.
+    /// are built and stay, in the place of this machine. What nix does meanwhile goes to `on_event`.
     pub async fn build(
         &self,
         attrs: &[String],
         store: Option<&str>,
-        on_line: impl FnMut(&str),
+        on_event: impl FnMut(&Event),
     ) -> Result<Vec<PathBuf>> {
         let cmd = self
             .elsewhere("build", store)
             .args(["--no-link", "--json", "--print-build-logs", "--keep-going"])
             .args(attrs.iter().map(|attr| format!(".#{attr}")));
-        self.paths(cmd, attrs, on_line).await
+        self.paths(cmd, attrs, on_event).await
     }
 
     /// Builds one attribute on the host itself; `ssh_options` go to every ssh that nix starts.
@@ -50,14 +65,14 @@ impl Nix {
         attr: &str,
         destination: &str,
         ssh_options: &[String],
-        on_line: impl FnMut(&str),
+        on_event: impl FnMut(&Event),
     ) -> Result<PathBuf> {
         let cmd = self
             .elsewhere("build", Some(&format!("ssh-ng://{destination}")))
             .args(["--no-link", "--json", "--print-build-logs"])
             .arg(format!(".#{attr}"))
             .env("NIX_SSHOPTS", ssh_options.join(" "));
-        let mut paths = self.paths(cmd, &[attr.to_owned()], on_line).await?;
+        let mut paths = self.paths(cmd, &[attr.to_owned()], on_event).await?;
         Ok(paths.remove(0))
     }
 
@@ -73,9 +88,9 @@ impl Nix {
         &self,
         cmd: Cmd,
         attrs: &[String],
-        on_line: impl FnMut(&str),
+        on_event: impl FnMut(&Event),
     ) -> Result<Vec<PathBuf>> {
-        let output = cmd.run_with(on_line).await.map_err(|e| {
+        let output = watch(cmd, on_event).await.map_err(|e| {
             Failure::new(format!("{} could not be built.", attrs.join(", ")))
                 .hint(format!(
                     "Repeat the build alone with `nix build .#{}`.",
@@ -107,7 +122,7 @@ impl Nix {
         store: &str,
         ssh_options: &[String],
         substitute: bool,
-        on_line: impl FnMut(&str),
+        on_event: impl FnMut(&Event),
     ) -> Result<()> {
         let mut cmd = self
             .cmd("copy")
@@ -119,7 +134,7 @@ impl Nix {
         if !ssh_options.is_empty() {
             cmd = cmd.env("NIX_SSHOPTS", ssh_options.join(" "));
         }
-        cmd.run_with(on_line).await.map(drop)
+        watch(cmd, on_event).await.map(drop)
     }
 
     /// Copies closures from another store into this machine's.
@@ -127,13 +142,13 @@ impl Nix {
         &self,
         paths: &[PathBuf],
         store: &str,
-        on_line: impl FnMut(&str),
+        on_event: impl FnMut(&Event),
     ) -> Result<()> {
         let cmd = self
             .cmd("copy")
             .args(["--no-check-sigs", "--from", store])
             .args(paths);
-        cmd.run_with(on_line).await.map(drop)
+        watch(cmd, on_event).await.map(drop)
     }
 
     /// The path an attribute has when it is built; nothing is built.

@@ -1,5 +1,6 @@
 //! The `nix` command: what spinet evaluates, builds and copies, always in the user's own flake and settings.
 
+mod activity;
 mod build;
 mod builders;
 mod emulation;
@@ -13,6 +14,7 @@ use serde_json::Value;
 
 use crate::process::Cmd;
 
+pub use activity::{Event, Progress};
 pub use builders::Builder;
 pub use emulation::{Machine, Trial, Way};
 pub use info::is_at_least;

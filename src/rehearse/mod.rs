@@ -156,7 +156,7 @@ async fn play(
     let mut attrs = vec![format!("{name}-image")];
     // without a secret that the bootstrap is to make, the configuration does not evaluate yet
     attrs.extend(scratch.is_whole.then(|| name.clone()));
-    let built = nix.build(&attrs, None, |line| ui.build_line(line)).await;
+    let built = nix.build(&attrs, None, |event| ui.nix("", event)).await;
     ui.progress_done();
     built?;
     let mut rehearsal = Rehearsal {

@@ -85,7 +85,10 @@ impl Repository {
             needs: &needs,
             contents,
         };
-        Some(block_on(Scratch::of(&original, &Ui::new(false, false))))
+        Some(block_on(Scratch::of(
+            &original,
+            &Ui::new(false, false, false),
+        )))
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the user sees and is asked. Parts tell events to a [`Ui`]; they never print themselves.
 
 mod answer;
+mod bars;
+mod notify;
 mod plugin;
 mod snippet;
 mod text;
@@ -8,14 +10,15 @@ mod text;
 use std::cell::{Cell, RefCell};
 use std::io::{IsTerminal, Write};
 use std::rc::Rc;
-use std::time::Duration;
 
 use age::secrecy::SecretString;
 use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::{Exit, Failure};
+use crate::nix;
+use bars::{Bars, Count};
 
+pub use notify::Notify;
 pub use plugin::PluginPrompts;
 pub use snippet::snippet;
 pub use text::{bytes, hex, indent, visible};
@@ -32,22 +35,22 @@ struct Inner {
     /// `--yes`: confirmations are answered with yes.
     yes: bool,
     verbose: bool,
-    bar: RefCell<Option<ProgressBar>>,
+    bars: Bars,
     stop: RefCell<Option<(String, Exit)>>,
     /// Another program has the terminal; an interrupt typed there is meant for it.
     lent: Cell<bool>,
 }
 
 impl Ui {
-    /// `yes` answers confirmations, never other questions.
-    pub fn new(yes: bool, verbose: bool) -> Self {
+    /// `yes` answers confirmations, never other questions. `progress` shows on a terminal what is going on.
+    pub fn new(yes: bool, verbose: bool, progress: bool) -> Self {
         let interactive = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         Self {
             inner: Rc::new(Inner {
                 interactive,
                 yes,
                 verbose,
-                bar: RefCell::new(None),
+                bars: Bars::new(interactive && progress),
                 stop: RefCell::new(None),
                 lent: Cell::new(false),
             }),
@@ -75,47 +78,45 @@ impl Ui {
         }
     }
 
-    /// Moves the progress bar; `total` 0 is a spinner. The bar ends with [`Ui::progress_done`].
+    /// Shows how many of `total` bytes are done; 0 in all is a spinner. It ends with [`Ui::progress_done`].
     pub fn progress(&self, label: &str, done: u64, total: u64) {
-        if !self.inner.interactive {
-            return;
-        }
-        let mut slot = self.inner.bar.borrow_mut();
-        // the next thing that is counted has a rate and a time left of its own
-        let begins_anew = |bar: &ProgressBar| total > 0 && bar.position() > done;
-        if let Some(old) = slot.take_if(|bar| begins_anew(bar)) {
-            old.finish_and_clear();
-        }
-        let bar = slot.get_or_insert_with(|| {
-            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-            let template = if total > 0 {
-                "  {msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} left"
-            } else {
-                "  {spinner} {wide_msg} {elapsed}"
-            };
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(200));
-            bar
-        });
-        bar.set_message(visible(label));
-        if total > 0 {
-            bar.set_length(total);
-        }
-        bar.set_position(done);
+        let count = match total {
+            0 => Count::Unknown,
+            _ => Count::Bytes { done, total },
+        };
+        self.inner.bars.set("", label, count);
     }
 
-    /// A line nix printed while building: the spinner's text, or a line of its own with `-v`.
-    pub fn build_line(&self, line: &str) {
-        self.detail(visible(line));
-        self.progress(line, 0, 0);
+    /// What nix does, for one host or (without a name) for all; its text with `-v` only. The line ends with [`Ui::done`].
+    pub fn nix(&self, host: &str, event: &nix::Event) {
+        let (text, count) = match event {
+            nix::Event::Line(line) => {
+                self.detail(visible(line));
+                if self.inner.bars.counts(host) {
+                    return;
+                }
+                (line.clone(), Count::Unknown)
+            }
+            nix::Event::Progress(progress) => {
+                let count = nix_count(progress);
+                if count == Count::Unknown {
+                    return;
+                }
+                (nix_label(progress), count)
+            }
+        };
+        let prefix = if host.is_empty() { "" } else { ": " };
+        let label = format!("{host}{prefix}{text}");
+        self.inner.bars.set(host, &label, count);
+    }
+
+    /// The host's line goes.
+    pub fn done(&self, host: &str) {
+        self.inner.bars.clear(host);
     }
 
     pub fn progress_done(&self) {
-        if let Some(bar) = self.inner.bar.borrow_mut().take() {
-            bar.finish_and_clear();
-        }
+        self.inner.bars.clear_all();
     }
 
     /// Asks for a line of text; `flag` is what answers it without a terminal.
@@ -244,9 +245,70 @@ impl Ui {
             // a closed standard error must not end a deploy half-way
             let _ = writeln!(std::io::stderr(), "{text}");
         };
-        match &*self.inner.bar.borrow() {
-            Some(bar) => bar.suspend(print),
-            None => print(),
+        self.inner.bars.above(print);
+    }
+}
+
+fn nix_count(progress: &nix::Progress) -> Count {
+    let done = progress.built + progress.copied;
+    let total = progress.to_build + progress.to_copy;
+    if progress.built == progress.to_build && progress.bytes_to_copy > 0 {
+        Count::Bytes {
+            done: progress.bytes,
+            total: progress.bytes_to_copy,
         }
+    } else if total > 0 {
+        Count::Items { done, total }
+    } else {
+        Count::Unknown
+    }
+}
+
+/// `building 3 of 7, copying 12 of 40: linux-6.12.30`
+fn nix_label(progress: &nix::Progress) -> String {
+    let part = |word, done: u64, total: u64| {
+        (done < total).then(|| format!("{word} {} of {total}", done + 1))
+    };
+    let parts: Vec<String> = [
+        part("building", progress.built, progress.to_build),
+        part("copying", progress.copied, progress.to_copy),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let mut label = parts.join(", ");
+    if !progress.name.is_empty() {
+        label.push_str(": ");
+        label.push_str(&progress.name);
+    }
+    label
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nix_does_is_told_in_few_words() {
+        let mut progress = nix::Progress {
+            to_build: 7,
+            built: 2,
+            to_copy: 40,
+            copied: 11,
+            bytes: 5,
+            bytes_to_copy: 9,
+            name: "linux-6.12.30".into(),
+        };
+        let label = nix_label(&progress);
+        assert_eq!(label, "building 3 of 7, copying 12 of 40: linux-6.12.30");
+        let items = Count::Items {
+            done: 13,
+            total: 47,
+        };
+        assert_eq!(nix_count(&progress), items);
+        progress.built = 7;
+        assert_eq!(nix_label(&progress), "copying 12 of 40: linux-6.12.30");
+        assert_eq!(nix_count(&progress), Count::Bytes { done: 5, total: 9 });
+        assert_eq!(nix_count(&nix::Progress::default()), Count::Unknown);
     }
 }
