@@ -32,7 +32,7 @@ pub async fn choose(args: &Bootstrap, ui: &Ui) -> Result<(CardChoice, Option<u64
         }
         for disk in others {
             let why = disk.refusal(args.allow_fixed_disk).unwrap_or_default();
-            failure = failure.hint(format!("not {}: {why}", disk.path.display()));
+            failure = failure.hint(format!("Not {}: {why}", disk.path.display()));
         }
         return Err(failure
             .hint("--card FILE.img writes the card into a file.")

@@ -74,7 +74,19 @@ impl Job<'_> {
                 })
             }
             other => {
-                Err(Failure::new(format!("{} has not decided it: {other:?}", self.name())).into())
+                let name = self.name();
+                let state = match other {
+                    Some(
+                        status::Outcome::Busy { phase, .. }
+                        | status::Outcome::Interrupted { phase },
+                    ) => format!("it is still {phase}."),
+                    Some(status::Outcome::Failed { reason }) => reason,
+                    Some(status::Outcome::Waiting { .. }) => "it waits still.".into(),
+                    _ => "it knows of no deploy.".into(),
+                };
+                Err(Failure::new(format!("{name} has not decided it: {state}"))
+                    .hint(format!("`spinet status {name}` tells how it ends."))
+                    .into())
             }
         }
     }
