@@ -1,4 +1,5 @@
-//! Two commands for NixOS on a Raspberry Pi. The library is there for the program, its benchmarks and its fuzz targets.
+//! Two commands for NixOS on a Raspberry Pi. The library is there for the program, its benchmarks, its fuzz targets and the
+//! test of its documentation.
 
 mod bootstrap;
 mod card;
@@ -27,4 +28,4 @@ mod tools;
 mod ui;
 mod wifi;
 
-pub use run::run;
+pub use run::{command, run};

@@ -12,6 +12,11 @@ use crate::error::{exit_of, render};
 use crate::ui::Ui;
 use crate::{bootstrap, commands, deploy, doctor, privileged, rehearse, status};
 
+/// The command line as it is, for what must agree with it: the documentation.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     CompleteEnv::with_factory(Cli::command).complete();
