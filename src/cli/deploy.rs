@@ -75,6 +75,9 @@ pub struct Status {
     /// Do not evaluate what the flake builds
     #[arg(long)]
     pub no_build: bool,
+    /// Look again and again, with this many seconds between [default: 5]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "5", value_parser = clap::value_parser!(u16).range(1..))]
+    pub watch: Option<u16>,
     /// Ask for the password that sudo on the hosts wants
     #[arg(long)]
     pub ask_sudo_password: bool,

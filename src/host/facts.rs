@@ -85,7 +85,7 @@ const BITS: [(u32, &str); 4] = [
 
 impl Throttled {
     /// In hexadecimal, with or without `0x`.
-    fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let digits = text.trim_start_matches("0x");
         u32::from_str_radix(digits, 16).ok().map(Self)
     }

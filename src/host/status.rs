@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::facts::Throttled;
+
 /// What became of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -81,6 +83,12 @@ pub struct Status {
     /// Bytes of memory, and how much of it can be had.
     pub memory: u64,
     pub memory_available: u64,
+    /// Since it was booted.
+    pub uptime: Duration,
+    /// In thousandths of a degree Celsius.
+    pub heat: Option<i64>,
+    /// The firmware's word on power and heat.
+    pub throttled: Option<Throttled>,
     /// Radios alone connect it: no cable carries anything.
     pub only_wifi: bool,
 }
@@ -126,6 +134,9 @@ impl Status {
             leftover: number("leftover").is_some_and(|n| n > 0),
             memory: kib("memory_kib").unwrap_or(0),
             memory_available: kib("available_kib").unwrap_or(0),
+            uptime: Duration::from_secs(number("now").unwrap_or(0)),
+            heat: get("millidegrees").parse().ok(),
+            throttled: Throttled::parse(get("throttled")),
             only_wifi: get("network") == "wifi",
         })
     }

@@ -98,6 +98,11 @@ cmd_status() {
   while read -r key value _; do
     case $key in MemTotal:) echo "memory_kib=$value" ;; MemAvailable:) echo "available_kib=$value" ;; esac
   done </proc/meminfo
+  # what a board has of these
+  for fact in millidegrees:/sys/class/thermal/thermal_zone0/temp \
+    throttled:/sys/devices/platform/soc/soc:firmware/get_throttled; do
+    if { read -r value <"${fact#*:}"; } 2>/dev/null; then echo "${fact%%:*}=$value"; fi
+  done
   if only_wifi /sys/class/net; then echo network=wifi; fi
   echo end=status
 }
