@@ -93,6 +93,7 @@ case_noconfirm() {
   ok reason "$(st reason)" "Nobody confirmed in time."
   S "$G confirm $A" >/dev/null
   ok late $? 4
+  ok log "$(S 'tail -n 2 /var/lib/spinet/guard/log | cut -d " " -f 3-4')" "$(printf 'committed %s\nundone %s' "$BASE" "$N")"
 }
 # Logins over a link-local address have its interface in their name; a broken link is noticed all the same.
 case_linklocal() {

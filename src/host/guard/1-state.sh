@@ -90,6 +90,15 @@ finish() {
   rm -f "$run/token-$id" "$run/given-up-$id" "$run/confirmed-$id" "$run/undo-$id" "$run/exit-$id" "$kept/rebooting"
   enter "$phase"
   printf '%s\n' "spinet: $phase${reason:+: $reason}" "spinet-end $id" | systemd-cat -t "spinet-guard-$id" || :
+  note
+}
+
+# For whoever looks at the host itself: when an attempt ended, which, how, with which new system and which former one.
+note() {
+  {
+    tail -n 199 "$kept/log" 2>/dev/null || :
+    echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) $id $phase $new $old"
+  } | put "$kept/log" || :
 }
 
 is_final() { case $1 in committed | tested | undone | failed) return 0 ;; *) return 1 ;; esac; }
