@@ -50,3 +50,19 @@ pub async fn files(folder: &Path, kinds: &[&str]) -> Result<Vec<PathBuf>> {
     let names = names.filter(|name| !name.is_empty());
     Ok(names.map(|name| OsStr::from_bytes(name).into()).collect())
 }
+
+/// The commit checked out in a folder, with `-dirty` when tracked files differ from it, as nix names such a tree. None
+/// without git or before the first commit.
+pub async fn revision(folder: &Path) -> Option<String> {
+    let describe = [
+        "--no-optional-locks",
+        "describe",
+        "--always",
+        "--exclude=*",
+        "--abbrev=64",
+        "--dirty",
+    ];
+    let describe = Cmd::new("git").args(describe).dir(folder);
+    let revision = describe.text().await.ok()?;
+    (!revision.is_empty()).then_some(revision)
+}

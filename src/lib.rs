@@ -4,6 +4,7 @@
 mod bootstrap;
 mod card;
 mod cli;
+mod clock;
 mod commands;
 mod complete;
 mod deploy;
@@ -14,6 +15,7 @@ mod fleet;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod git;
+mod history;
 mod host;
 mod nix;
 mod parallel;

@@ -76,6 +76,7 @@ async fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Status(args) => status::run(args, global, ui).await,
         Command::Doctor(args) => doctor::run(args, global, ui).await,
         Command::Rehearse(args) => rehearse::run(args, global, ui).await,
+        Command::Log(args) => commands::log::run(args, global, ui).await,
         Command::Secrets(command) => commands::secrets::run(command, global, ui).await,
         Command::Host(command) => commands::host::run(command, global, ui).await,
         Command::Wifi(command) => commands::wifi::run(command, global, ui).await,

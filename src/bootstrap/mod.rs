@@ -29,6 +29,8 @@ use crate::deploy;
 use crate::enroll::{self, Access, Enrollment, Membership};
 use crate::error::{Exit, Failure, Hint};
 use crate::fleet::{Flake, Fleet, Host, Needs};
+use crate::history::{History, Running};
+use crate::host::key::fingerprint;
 use crate::host::known_hosts::bare;
 use crate::nix::Nix;
 use crate::secrets::{Rules, replace};
@@ -141,17 +143,25 @@ pub async fn run(args: &cli::Bootstrap, global: &cli::Global, ui: &Ui) -> Result
         }
         return Ok(());
     }
-    let result = play(&mut story, &steps).await;
+    let history = History::of(&story.flake.dir, ui).await;
+    let running = history.begin("bootstrap", Some(&story.host.name));
+    let result = play(&mut story, &steps, &running).await;
+    if let Err(error) = &result {
+        running.failed(error);
+    }
     if result.is_err() && story.pending.is_none() && !story.added.is_empty() {
         ui.warn(story.unfinished());
     }
     result
 }
 
-async fn play(story: &mut Story<'_>, steps: &[Step]) -> Result<()> {
+async fn play(story: &mut Story<'_>, steps: &[Step], running: &Running) -> Result<()> {
     let ui = story.ui;
     let name = story.host.name.clone();
-    let announce = |number: usize, text: &str| ui.step(number, steps.len(), text);
+    let announce = |number: usize, text: &str| {
+        ui.step(number, steps.len(), text);
+        running.doing(text);
+    };
     let mut number = 0;
     let mut next = |story: &Story<'_>, step| {
         number += 1;
@@ -212,6 +222,7 @@ async fn play(story: &mut Story<'_>, steps: &[Step]) -> Result<()> {
     if let Some(trouble) = trouble {
         return Err(trouble);
     }
+    running.end("enrolled", 0, fingerprint(&contact.key).ok().as_deref());
 
     if story.args.deploy {
         next(story, Step::Deploy);

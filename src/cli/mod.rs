@@ -3,6 +3,7 @@
 
 mod deploy;
 mod doctor;
+mod log;
 mod rehearse;
 mod secrets;
 
@@ -18,6 +19,7 @@ use crate::wifi::Country;
 
 pub use deploy::{Deploy, Status};
 pub use doctor::Doctor;
+pub use log::Log;
 pub use rehearse::Rehearse;
 pub use secrets::{Access, Check, Edit, Generate, Identity, Kind, Rekey, RulesFile, Secrets};
 
@@ -63,6 +65,7 @@ impl Command {
             Self::Status(_) => "status",
             Self::Doctor(_) => "doctor",
             Self::Rehearse(_) => "rehearse",
+            Self::Log(_) => "log",
             Self::Secrets(_) => "secrets",
             Self::Host(_) => "host",
             Self::Wifi(_) => "wifi",
@@ -91,6 +94,11 @@ pub enum Command {
     /// In a scratch copy of the flake, with keys, secrets and a network made for the occasion: nothing of yours is
     /// touched. Exit code 0 if every promise was kept.
     Rehearse(Rehearse),
+    /// What was bootstrapped, deployed, undone, enrolled and rekeyed from this machine: when, from which revision, by whom,
+    /// and how it ended
+    ///
+    /// The newest comes last. A narrow terminal has no room for who and the revision; --json tells everything.
+    Log(Log),
     /// The age files of the flake and who can read them
     #[command(subcommand)]
     Secrets(Secrets),

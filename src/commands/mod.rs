@@ -2,6 +2,7 @@
 
 pub mod card;
 pub mod host;
+pub mod log;
 pub mod secrets;
 pub mod shell;
 pub mod wifi;

@@ -154,6 +154,7 @@ impl<'a> Job<'a> {
                 reached.status = Status::parse(&self.must(&reached.target, &look).await?)?;
             }
             let system = self.system(&reached, built).await?;
+            self.run.record.system(self.name(), &system.toplevel);
             self.update(reached, system).await
         };
         update.await.unwrap_or_else(Outcome::Failed)

@@ -14,6 +14,7 @@ mod options;
 mod pending;
 mod plan;
 mod preflight;
+mod record;
 mod report;
 mod room;
 mod system;
@@ -29,6 +30,7 @@ use tokio::sync::{oneshot, watch};
 use crate::cli;
 use crate::error::{Exit, Failure};
 use crate::fleet::{Choice, Flake, Fleet, Host, check_address};
+use crate::history::History;
 use crate::host::known_hosts::KnownHosts;
 use crate::nix::Nix;
 use crate::parallel::at_most;
@@ -36,6 +38,7 @@ use crate::ui::Ui;
 
 use job::{Job, Reached};
 use options::{Options, Source};
+use record::Record;
 use report::Outcome;
 
 /// What all hosts of one deploy share.
@@ -46,6 +49,7 @@ struct Run<'a> {
     ui: &'a Ui,
     /// The hosts whose activation is not decided.
     undecided: RefCell<BTreeSet<String>>,
+    record: Record,
 }
 
 /// `spinet deploy`.
@@ -65,12 +69,14 @@ pub async fn run(args: &cli::Deploy, global: &cli::Global, ui: &Ui) -> Result<()
         options,
         ui,
         undecided: RefCell::default(),
+        record: Record::default(),
     };
     let outcomes = if args.confirm || args.undo {
-        run.decide(&args.hosts, args.confirm).await?
+        run.decide(&args.hosts, args.confirm).await
     } else {
-        run.deploy(&args.hosts).await?
+        run.deploy(&args.hosts).await
     };
+    let outcomes = outcomes.inspect_err(|error| run.record.failed(error))?;
     if global.json {
         println!("{}", report::json(&outcomes));
     }
@@ -91,14 +97,17 @@ pub async fn one(
         options: Options::first(address, wait),
         ui,
         undecided: RefCell::default(),
+        record: Record::default(),
     };
-    report::finish(&run.deploy(std::slice::from_ref(&host.name)).await?, ui)
+    let outcomes = run.deploy(std::slice::from_ref(&host.name)).await;
+    report::finish(&outcomes.inspect_err(|error| run.record.failed(error))?, ui)
 }
 
 impl<'a> Run<'a> {
     /// From here on a stop of this run leaves the host to its guard.
     fn begun(&self, host: &str) {
         self.undecided.borrow_mut().insert(host.to_owned());
+        self.record.undecided(host);
         self.tell_stop();
     }
 
@@ -133,7 +142,7 @@ impl<'a> Run<'a> {
             anyhow::Ok(())
         };
         let working = async {
-            let jobs = self.jobs(words).await?;
+            let jobs = self.jobs(words, self.options.action()).await?;
             let rows = jobs.iter().map(|job| job.host.clone()).collect();
             let _ = rows_known.send(rows);
             let mut reached: Vec<_> = jobs.iter().map(|_| None).collect();
@@ -146,7 +155,11 @@ impl<'a> Run<'a> {
                 .enumerate()
                 .map(|(index, (job, reached))| {
                     let built = results.of(index);
-                    async move { (job.name().to_owned(), job.run(reached, built).await) }
+                    async move {
+                        let outcome = job.run(reached, built).await;
+                        self.record.ended(job.name(), &outcome);
+                        (job.name().to_owned(), outcome)
+                    }
                 });
             Ok(at_most(self.options.parallel, work).await)
         };
@@ -210,12 +223,15 @@ impl<'a> Run<'a> {
     }
 
     /// One job for each host chosen.
-    async fn jobs(&'a self, words: &[String]) -> Result<Vec<Job<'a>>> {
-        let fleet = Fleet::load(&self.nix).await?;
+    async fn jobs(&'a self, words: &[String], action: &'static str) -> Result<Vec<Job<'a>>> {
+        let history = History::of(&self.flake.dir, self.ui);
+        let (fleet, history) = tokio::join!(Fleet::load(&self.nix), history);
+        let fleet = fleet?;
         let hosts = fleet.choose(words)?;
         check_address(self.options.address.as_deref(), &hosts)?;
-        let known = KnownHosts::read(&self.flake.dir.join(&fleet.known_hosts))?;
         let names: Vec<_> = hosts.iter().map(|h| h.name.as_str()).collect();
+        self.record.begin(&history, action, &names);
+        let known = KnownHosts::read(&self.flake.dir.join(&fleet.known_hosts))?;
         let what = match self.options.source {
             Source::Previous => "Reaching",
             Source::EachHost => "Reaching, to build there,",

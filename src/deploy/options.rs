@@ -148,6 +148,14 @@ impl Options {
         })
     }
 
+    /// What the history calls it.
+    pub fn action(&self) -> &'static str {
+        match self.source {
+            Source::Previous => "rollback",
+            _ => "deploy",
+        }
+    }
+
     /// The flake's name of what a host gets.
     pub fn attr(&self, host: &str) -> String {
         match &self.variant {

@@ -19,10 +19,12 @@ impl<'a> Run<'a> {
         words: &[String],
         confirm: bool,
     ) -> Result<Vec<(String, Outcome)>> {
-        let jobs = self.jobs(words).await?;
+        let action = if confirm { "confirm" } else { "undo" };
+        let jobs = self.jobs(words, action).await?;
         let work = jobs.iter().map(|job| async move {
             let decided = job.decide(confirm).await;
             let outcome = decided.unwrap_or_else(Outcome::Failed);
+            self.record.ended(job.name(), &outcome);
             (job.name().to_owned(), outcome)
         });
         Ok(at_most(self.options.parallel, work).await)
@@ -42,6 +44,7 @@ impl Job<'_> {
                     .into(),
             );
         };
+        self.run.record.system(self.name(), &last.toplevel);
         if confirm {
             self.check_health(&reached, &last).await?;
         }

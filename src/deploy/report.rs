@@ -27,7 +27,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    fn exit(&self) -> Option<Exit> {
+    /// The exit code it asks for, if it is not the wanted one.
+    pub fn exit(&self) -> Option<Exit> {
         match self {
             Self::Unchanged(_) | Self::Deployed(_) | Self::Tried | Self::Withdrawn => None,
             Self::Undone { .. } => Some(Exit::Undone),
@@ -36,7 +37,7 @@ impl Outcome {
         }
     }
 
-    fn word(&self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self {
             Self::Unchanged(_) => "unchanged",
             Self::Deployed(Mode::Test) => "tested",
@@ -49,7 +50,7 @@ impl Outcome {
         }
     }
 
-    fn detail(&self) -> String {
+    pub fn detail(&self) -> String {
         match self {
             Self::Unchanged(Mode::Boot) => "It boots this configuration already.".into(),
             Self::Unchanged(_) => "It runs this configuration already.".into(),

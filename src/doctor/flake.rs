@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 
 use super::finding::{Finding, Subject, count};
 use super::ground::Ground;
+use crate::clock;
 use crate::fleet::Flake;
 use crate::git;
 use crate::process::quote;
@@ -140,8 +141,8 @@ fn of_lock(flake: &Flake, now: u64) -> Vec<Finding> {
     if let Some(newest) = lock.newest.filter(|newest| now + DAY < *newest) {
         let message = format!(
             "This machine's clock is wrong: it says {}, and flake.lock holds something of {}.",
-            lock::date(now),
-            lock::date(newest)
+            clock::date(now),
+            clock::date(newest)
         );
         let finding = FLAKE.failure("clock", message);
         found.push(finding.remedy("Set it: `timedatectl set-ntp true`, or `sudo date -s ..`. Certificates are not valid for a wrong clock either."));
@@ -156,7 +157,7 @@ fn of_lock(flake: &Flake, now: u64) -> Vec<Finding> {
     let days = now.saturating_sub(nixpkgs) / DAY;
     let age = format!(
         "nixpkgs is of {}, {} ago",
-        lock::date(nixpkgs),
+        clock::date(nixpkgs),
         count(usize::try_from(days).unwrap_or(0), "day")
     );
     found.push(if days > OLD {

@@ -10,7 +10,8 @@ use crate::commands::secrets::{load, standing};
 use crate::enroll::{self, Access, Enrollment, Membership};
 use crate::error::Failure;
 use crate::fleet::{Flake, Fleet, HostSecret, Needs, check_name};
-use crate::host::key::parse_public;
+use crate::history::History;
+use crate::host::key::{fingerprint, parse_public};
 use crate::host::known_hosts::KnownHosts;
 use crate::nix::Nix;
 use crate::secrets::{Identities, Rules};
@@ -165,12 +166,19 @@ async fn finish(
         }
         return Ok(());
     }
-    let mut identities = Identities::load(&args.access.identity.identities, ui)?;
-    let access = (!args.no_rekey).then_some(Access {
-        identities: &mut identities,
-        accepted: &args.access.accept_recipient,
-    });
-    enroll::run(rules, enrollment, member, access, ui).await
+    let history = History::of_rules(rules, ui).await;
+    let running = history.begin("enroll", Some(enrollment.name));
+    let enrolling = async {
+        let mut identities = Identities::load(&args.access.identity.identities, ui)?;
+        let access = (!args.no_rekey).then_some(Access {
+            identities: &mut identities,
+            accepted: &args.access.accept_recipient,
+        });
+        enroll::run(rules, enrollment, member, access, ui).await
+    };
+    enrolling.await.inspect_err(|error| running.failed(error))?;
+    running.end("enrolled", 0, fingerprint(enrollment.key).ok().as_deref());
+    Ok(())
 }
 
 /// A public key, or the file that holds it.

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 
 use crate::cli::{Global, Rekey, RulesFile, Secrets};
 use crate::error::{Exit, Failure};
+use crate::history::History;
 use crate::secrets::rekey::{self, Plan};
 use crate::secrets::{Identities, Rules, replace};
 use crate::ui::Ui;
@@ -71,13 +72,11 @@ async fn rekey(args: &Rekey, global: &Global, ui: &Ui) -> Result<()> {
         ui.say("Every file is right already.");
         return Ok(());
     }
-    let mut identities = Identities::load(&args.access.identity.identities, ui)?;
-    plan.confirm(&args.access.accept_recipient, &identities, ui)?;
-    ui.if_stopped(
-        "Nothing was rekeyed, or all of it: `spinet secrets check` tells, and the next run clears up.",
-        Exit::Failed,
-    );
-    plan.run(&mut identities, ui)?;
+    let history = History::of_rules(&rules, ui).await;
+    let running = history.begin("rekey", None);
+    carry_out(&plan, args, ui).inspect_err(|error| running.failed(error))?;
+    let names: Vec<_> = plan.names().collect();
+    running.end("rekeyed", 0, Some(&names.join(", ")));
     for name in plan.names() {
         ui.say(format!("rekeyed {name}"));
     }
@@ -86,6 +85,16 @@ async fn rekey(args: &Rekey, global: &Global, ui: &Ui) -> Result<()> {
         println!("{}", serde_json::json!({ "files": files, "done": true }));
     }
     Ok(())
+}
+
+fn carry_out(plan: &Plan, args: &Rekey, ui: &Ui) -> Result<()> {
+    let mut identities = Identities::load(&args.access.identity.identities, ui)?;
+    plan.confirm(&args.access.accept_recipient, &identities, ui)?;
+    ui.if_stopped(
+        "Nothing was rekeyed, or all of it: `spinet secrets check` tells, and the next run clears up.",
+        Exit::Failed,
+    );
+    plan.run(&mut identities, ui)
 }
 
 /// A rule without a file is nothing to rekey; whoever names it should know.

@@ -75,23 +75,6 @@ fn follow<'a>(lock: &'a Value, root: &str, input: &'a Value, depth: usize) -> Op
         .map(|(name, _)| name.as_str())
 }
 
-/// The day in UTC, as `2026-11-26` (Howard Hinnant, "chrono-compatible low-level date algorithms").
-pub fn date(seconds: u64) -> String {
-    let days = seconds / (24 * 60 * 60) + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    // months from March on
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 {
-        (month + 3, 0)
-    } else {
-        (month - 9, 1)
-    };
-    format!("{:04}-{month:02}-{day:02}", era * 400 + year + next)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,18 +107,5 @@ mod tests {
         assert!(!has_inputs(
             "# its inputs = none\n{ outputs = inputs: { }; }\n  inputs:"
         ));
-    }
-
-    #[test]
-    fn days_are_those_of_the_calendar() {
-        for (seconds, day) in [
-            (0, "1970-01-01"),
-            (951_782_400, "2000-02-29"),
-            (1_786_711_500, "2026-08-14"),
-            (4_107_542_399, "2100-02-28"),
-            (4_107_542_400, "2100-03-01"),
-        ] {
-            assert_eq!(date(seconds), day, "{seconds}");
-        }
     }
 }

@@ -1,0 +1,322 @@
+//! What was done with a flake, and how it ended: one line for each bootstrap, each host of a deploy, each enrolment and
+//! rekey, kept on this machine. It holds no secret. That it cannot be written is told once and stops nothing.
+
+mod file;
+
+use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Instant;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::clock;
+use crate::error::{Exit, exit_of, parts};
+use crate::git;
+use crate::secrets::Rules;
+use crate::state;
+use crate::ui::Ui;
+
+pub use file::read;
+
+/// The longest detail that is kept, in characters.
+const DETAIL: usize = 400;
+
+/// One line of the history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When it ended: RFC 3339, UTC, whole seconds.
+    pub time: String,
+    /// Who ran spinet, and on which machine.
+    pub user: String,
+    pub machine: String,
+    /// bootstrap, deploy, rollback, confirm, undo, enroll or rekey.
+    pub action: String,
+    /// None for what is about no single host.
+    pub host: Option<String>,
+    /// The git commit of the flake when it began, with `-dirty` when tracked files differed from it.
+    pub revision: Option<String>,
+    /// The toplevel that was to run.
+    pub system: Option<String>,
+    /// The word for how it ended.
+    pub outcome: String,
+    /// The exit code that this alone asks for.
+    pub exit: u8,
+    /// How long it took.
+    pub seconds: u64,
+    /// How it ended, in a sentence.
+    pub detail: Option<String>,
+}
+
+/// Writes the history of one flake.
+#[derive(Clone)]
+pub struct History(Rc<Inner>);
+
+struct Inner {
+    folder: Result<PathBuf>,
+    revision: Option<String>,
+    ui: Ui,
+    /// A warning was given: the next entry would say the same.
+    warned: Cell<bool>,
+}
+
+/// Something that goes on. It is recorded when it ends, or as stopped when it is dropped before.
+pub struct Running {
+    history: History,
+    began: Instant,
+    action: &'static str,
+    host: Option<String>,
+    system: RefCell<Option<String>>,
+    /// What a stop would come in the middle of.
+    doing: RefCell<Option<String>>,
+    /// A stop would leave the outcome to the host.
+    undecided: Cell<bool>,
+    ended: Cell<bool>,
+}
+
+/// The folder whose history a command belongs to: that of the flake around `file`, else `root`.
+pub fn place(file: &Path, root: &Path) -> PathBuf {
+    let inside = file.ancestors().take_while(|dir| dir.starts_with(root));
+    let mut flakes = inside.filter(|dir| dir.join("flake.nix").is_file());
+    flakes.next().unwrap_or(root).to_owned()
+}
+
+impl History {
+    /// The history of the flake, or of the rules' folder, at `tree`; the revision is the one that git has there now.
+    pub async fn of(tree: &Path, ui: &Ui) -> Self {
+        Self(Rc::new(Inner {
+            folder: state::of_tree(tree),
+            revision: git::revision(tree).await,
+            ui: ui.clone(),
+            warned: Cell::new(false),
+        }))
+    }
+
+    /// The history of the flake or folder that rules belong to.
+    pub async fn of_rules(rules: &Rules, ui: &Ui) -> Self {
+        Self::of(&place(&rules.file, &rules.root), ui).await
+    }
+
+    /// A history in a folder, of a commit called `abc`.
+    #[cfg(test)]
+    pub fn at(folder: &Path) -> Self {
+        Self(Rc::new(Inner {
+            folder: Ok(folder.to_owned()),
+            revision: Some("abc".into()),
+            ui: Ui::new(true, false, false),
+            warned: Cell::new(false),
+        }))
+    }
+
+    /// Something begins.
+    pub fn begin(&self, action: &'static str, host: Option<&str>) -> Running {
+        Running {
+            history: self.clone(),
+            began: Instant::now(),
+            action,
+            host: host.map(str::to_owned),
+            system: RefCell::default(),
+            doing: RefCell::default(),
+            undecided: Cell::new(false),
+            ended: Cell::new(false),
+        }
+    }
+
+    fn write(&self, entry: &Entry) {
+        let Inner { folder, ui, .. } = &*self.0;
+        let written = match folder {
+            Ok(folder) => file::append(folder, entry),
+            Err(error) => Err(anyhow::anyhow!("{error}")),
+        };
+        if let Err(error) = written
+            && !self.0.warned.replace(true)
+        {
+            ui.warn(format!(
+                "The history could not be written; nothing else is changed by that. {}",
+                in_a_line(&error)
+            ));
+        }
+    }
+}
+
+impl Running {
+    /// The toplevel it is about.
+    pub fn system(&self, toplevel: &str) {
+        self.system.replace(Some(toplevel.to_owned()));
+    }
+
+    /// What it does from now on, as a sentence.
+    pub fn doing(&self, what: &str) {
+        self.doing.replace(Some(what.to_owned()));
+    }
+
+    /// From now on the host decides if this run is stopped.
+    pub fn undecided(&self) {
+        self.undecided.set(true);
+    }
+
+    /// It ended; the first end counts.
+    pub fn end(&self, outcome: &str, exit: u8, detail: Option<&str>) {
+        if self.ended.replace(true) {
+            return;
+        }
+        self.history.write(&Entry {
+            time: clock::stamp(clock::now()),
+            user: user(),
+            machine: machine(),
+            action: self.action.to_owned(),
+            host: self.host.clone(),
+            revision: self.history.0.revision.clone(),
+            system: self.system.borrow().clone(),
+            outcome: outcome.to_owned(),
+            exit,
+            seconds: self.began.elapsed().as_secs(),
+            detail: detail.map(short),
+        });
+    }
+
+    /// It ended with this error.
+    pub fn failed(&self, error: &anyhow::Error) {
+        self.end("failed", exit_of(error).code(), Some(&in_a_line(error)));
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let doing = self.doing.take();
+        let (outcome, exit, detail) = if self.undecided.get() {
+            let left = "Stopped before it was decided; the host decides it by itself.";
+            ("unknown", Exit::Unknown, Some(left.to_owned()))
+        } else {
+            let during = doing.map(|doing| format!("Stopped during: {doing}"));
+            ("stopped", Exit::Failed, during)
+        };
+        self.end(outcome, exit.code(), detail.as_deref());
+    }
+}
+
+/// Message and causes of an error, the first line of each.
+pub fn in_a_line(error: &anyhow::Error) -> String {
+    let (message, causes, _) = parts(error);
+    let all = std::iter::once(message).chain(causes);
+    let first = all.filter_map(|text| text.lines().next().map(|line| line.trim().to_owned()));
+    first.collect::<Vec<_>>().join(" ")
+}
+
+fn short(text: &str) -> String {
+    let mut rest = text.chars();
+    let mut kept: String = rest.by_ref().take(DETAIL).collect();
+    if rest.next().is_some() {
+        kept.push('…');
+    }
+    kept
+}
+
+/// The user by name, as the login has it; where nothing says it, as this machine's own list of users has it.
+fn user() -> String {
+    let named = ["LOGNAME", "USER"].into_iter().filter_map(std::env::var_os);
+    let mut named = named.filter(|name| !name.is_empty());
+    if let Some(name) = named.next() {
+        return name.to_string_lossy().into_owned();
+    }
+    let uid = rustix::process::getuid().as_raw();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    name_of(uid, &users).unwrap_or_else(|| format!("uid {uid}"))
+}
+
+/// The name that passwd(5) has for a user.
+fn name_of(uid: u32, users: &str) -> Option<String> {
+    let uid = uid.to_string();
+    let mut users = users
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>());
+    let user = users.find(|fields| fields.get(2) == Some(&uid.as_str()))?;
+    Some((*user.first()?).to_owned())
+}
+
+/// This machine's name.
+fn machine() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_end_counts_and_a_stop_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let history = History::at(dir.path());
+        let deploy = history.begin("deploy", Some("bach"));
+        deploy.system("/nix/store/x");
+        deploy.undecided();
+        deploy.end("deployed", 0, None);
+        deploy.failed(&anyhow::anyhow!("too late"));
+        drop(deploy);
+        let bootstrap = history.begin("bootstrap", Some("byrd"));
+        bootstrap.doing("Build byrd's image.");
+        drop(bootstrap);
+        history.begin("deploy", Some("orff")).undecided();
+
+        let (entries, skipped) = read(dir.path()).unwrap();
+        assert_eq!(skipped, 0);
+        let ends: Vec<_> = entries
+            .iter()
+            .map(|e| (e.host.as_deref(), e.outcome.as_str(), e.exit))
+            .collect();
+        assert_eq!(
+            ends,
+            [
+                (Some("bach"), "deployed", 0),
+                (Some("byrd"), "stopped", 1),
+                (Some("orff"), "unknown", 5)
+            ]
+        );
+        assert_eq!(entries[0].system.as_deref(), Some("/nix/store/x"));
+        assert_eq!(entries[0].revision.as_deref(), Some("abc"));
+        assert_eq!(
+            entries[1].detail.as_deref(),
+            Some("Stopped during: Build byrd's image.")
+        );
+        assert!(clock::is_stamp(&entries[2].time));
+    }
+
+    #[test]
+    fn an_error_is_told_in_one_line_of_bounded_length() {
+        let error = anyhow::anyhow!("root\nand more").context("while building");
+        assert_eq!(in_a_line(&error), "while building root");
+        assert_eq!(short(&"é".repeat(DETAIL)).chars().count(), DETAIL);
+        assert_eq!(short(&"é".repeat(2000)).chars().count(), DETAIL + 1);
+    }
+
+    #[test]
+    fn a_user_has_a_name_without_a_login() {
+        let users = "root:x:0:0::/root:/bin/sh\nbroken\nanna:x:1000:100::/home/anna:/bin/sh\n";
+        assert_eq!(name_of(1000, users).as_deref(), Some("anna"));
+        assert_eq!(name_of(100, users), None);
+    }
+
+    #[test]
+    fn rules_belong_to_the_flake_around_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, flake) = (dir.path(), dir.path().join("homes"));
+        let rules = flake.join("secrets/secrets.nix");
+        std::fs::create_dir_all(rules.parent().unwrap()).unwrap();
+        assert_eq!(place(&rules, root), root);
+        std::fs::write(flake.join("flake.nix"), "").unwrap();
+        assert_eq!(place(&rules, root), flake);
+        assert_eq!(place(&rules, &flake.join("secrets")), flake.join("secrets"));
+    }
+
+    #[test]
+    fn a_history_that_cannot_be_written_stops_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let no_folder = dir.path().join("file");
+        std::fs::write(&no_folder, "").unwrap();
+        let history = History::at(&no_folder);
+        history.begin("rekey", None).end("rekeyed", 0, None);
+        assert!(history.0.warned.get());
+    }
+}
