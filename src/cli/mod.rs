@@ -97,7 +97,8 @@ pub enum Command {
     /// What was bootstrapped, deployed, undone, enrolled and rekeyed from this machine: when, from which revision, by whom,
     /// and how it ended
     ///
-    /// The newest comes last. A narrow terminal has no room for who and the revision; --json tells everything.
+    /// The newest comes last. Why a run did not end as wanted stands below it, with -v how each ended. A narrow terminal has
+    /// no room for who and the revision; --json tells everything.
     Log(Log),
     /// The age files of the flake and who can read them
     #[command(subcommand)]
