@@ -95,17 +95,21 @@ in
     ];
 
     # After `spinet deploy --reboot` the guard waits here for the confirmation, and takes the host
-    # back to its former system when there is none.
+    # back to its former system when there is none. What a power cut interrupted it ends by itself.
     systemd.services.spinet-resume = {
-      description = "Guard of a deploy that restarted this host";
+      description = "Guard of a deploy that is not over";
       wantedBy = [ "multi-user.target" ];
-      unitConfig.ConditionPathExists = "/var/lib/spinet/guard/rebooting";
+      unitConfig.ConditionPathExists = [
+        "/var/lib/spinet/guard/pending"
+        # that of this boot has its guard
+        "!/run/spinet/state"
+      ];
       # a deploy must not end the guard of another
       restartIfChanged = false;
       stopIfChanged = false;
       serviceConfig.Type = "exec";
       script = ''
-        exec ${pkgs.runtimeShell} "$(cat /var/lib/spinet/guard/rebooting)" resume
+        exec ${pkgs.runtimeShell} "$(cat /var/lib/spinet/guard/pending)" resume
       '';
     };
   };

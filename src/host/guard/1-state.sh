@@ -87,7 +87,7 @@ finish() {
   if [ "$phase" != failed ]; then
     rm -f "$roots/$id-new" "$roots/$id-old" "$roots/$id-profile"
   fi
-  rm -f "$run/token-$id" "$run/given-up-$id" "$run/confirmed-$id" "$run/undo-$id" "$run/exit-$id" "$kept/rebooting"
+  rm -f "$run/token-$id" "$run/given-up-$id" "$run/confirmed-$id" "$run/undo-$id" "$run/exit-$id" "$kept/pending"
   enter "$phase"
   printf '%s\n' "spinet: $phase${reason:+: $reason}" "spinet-end $id" | systemd-cat -t "spinet-guard-$id" || :
   note

@@ -84,9 +84,11 @@ cmd_run() { # ID NEW SECONDS MODE PEER SPECIALISATION
   if reachable; then probe=yes; fi
   deadline=$(($(uptime_now) + seconds))
   protect
-  # this way round: without room for the one that is kept nothing begins, and the other would tell of a beginning
-  { print_state | put "$kept/state" && print_state | put "$run/state"; } ||
+  # this way round: without room for those that are kept nothing begins, and the last would tell of a beginning
+  { echo "$0" | put "$kept/pending" && print_state | put "$kept/state" && print_state | put "$run/state"; } || {
+    rm -f "$kept/pending"
     die 1 "The state could not be written to $kept (is the disk full?)."
+  }
   case $mode in
     boot) commit_boot; return 0 ;;
     reboot) into_new; return 0 ;;
@@ -114,7 +116,7 @@ cmd_run() { # ID NEW SECONDS MODE PEER SPECIALISATION
 # --- an attempt over a restart ----------------------------------------------------------------------------------
 
 # The new system becomes what boots, and the host restarts. What looks after it then is `resume`: from a unit of the new
-# system if it has spinet's module, else the client starts it.
+# system if it has spinet's module, else the client starts it. It also ends what a power cut left undecided.
 into_new() {
   make_permanent
   if [ -n "$problem" ]; then
@@ -122,7 +124,6 @@ into_new() {
     finish "$verdict"
     return 0
   fi
-  echo "$0" | put "$kept/rebooting" || :
   enter rebooting
   printf '%s\n' "spinet: restarting" "spinet-waiting $id" | systemd-cat -t "spinet-guard-$id" || :
   sync
@@ -132,9 +133,13 @@ into_new() {
 cmd_resume() {
   set +e
   exec 9>"$run/lock"
-  flock -n 9 || return 3
-  load || return 0
-  if [ "$mode" != reboot ] || is_final "$phase"; then rm -f "$kept/rebooting"; return 0; fi
+  # somebody looks after it
+  flock -n 9 || return 0
+  if ! load || is_final "$phase"; then rm -f "$kept/pending"; return 0; fi
+  if [ "$mode" != reboot ]; then
+    [ "$boot" = "$(boot_id)" ] || settle
+    return 0
+  fi
   # still on the way down
   [ "$boot" != "$(boot_id)" ] || [ "$phase" = waiting ] || return 0
   if [ "$(running)" != "$runs" ]; then
