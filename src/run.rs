@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Global};
 use crate::error::{exit_of, render};
-use crate::ui::Ui;
+use crate::ui::{Shown, Ui};
 use crate::{bootstrap, commands, deploy, doctor, privileged, rehearse, status};
 
 /// The command line as it is, for what must agree with it: the documentation.
@@ -24,7 +24,7 @@ pub fn run() -> ExitCode {
     if let Command::Privileged(grant) = cli.command {
         return privileged::run_child(grant);
     }
-    let ui = Ui::new(cli.global.yes, cli.global.verbose, !cli.global.no_progress);
+    let ui = Ui::new(cli.global.yes, cli.global.verbose, shown(&cli.global));
     let began = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -33,18 +33,22 @@ pub fn run() -> ExitCode {
         Ok(runtime) => runtime.block_on(until_stopped(&cli, &ui)),
         Err(e) => Err(anyhow::Error::new(e).context("while starting")),
     };
+    ui.end(result.as_ref().err());
     let (code, outcome) = match result {
         Ok(()) => (ExitCode::SUCCESS, "done".into()),
-        Err(error) => {
-            let text = render(&error);
-            ui.progress_done();
-            ui.say(text.trim_end());
-            (ExitCode::from(exit_of(&error).code()), text)
-        }
+        Err(error) => (ExitCode::from(exit_of(&error).code()), render(&error)),
     };
     let what = format!("spinet {}", cli.command.word());
     cli.global.notify.tell(&what, &outcome, began.elapsed());
     code
+}
+
+fn shown(global: &Global) -> Shown {
+    match (global.events, global.no_progress) {
+        (true, _) => Shown::Events,
+        (false, true) => Shown::Nothing,
+        (false, false) => Shown::Progress,
+    }
 }
 
 /// Dropping the story runs its clean-ups: children are killed, connections closed, temporary files removed.

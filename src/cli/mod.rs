@@ -51,6 +51,9 @@ pub struct Global {
     /// Do not show progress at the foot of the terminal
     #[arg(long, global = true)]
     pub no_progress: bool,
+    /// Tell what happens as JSON lines on standard error, for another program; no questions are asked
+    #[arg(long, global = true)]
+    pub events: bool,
     /// When the terminal and the desktop tell that a run is over
     #[arg(long, value_enum, default_value_t, value_name = "WHEN", global = true)]
     pub notify: Notify,

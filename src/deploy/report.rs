@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_gravest_outcome_decides_the_exit_code() {
-        let ui = Ui::new(true, false, false);
+        let ui = Ui::new(true, false, crate::ui::Shown::Nothing);
         let end = |outcomes: Vec<Outcome>| {
             let named = outcomes
                 .into_iter()

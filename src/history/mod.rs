@@ -104,7 +104,7 @@ impl History {
         Self(Rc::new(Inner {
             folder: Ok(folder.to_owned()),
             revision: Some("abc".into()),
-            ui: Ui::new(true, false, false),
+            ui: Ui::new(true, false, crate::ui::Shown::Nothing),
             warned: Cell::new(false),
         }))
     }

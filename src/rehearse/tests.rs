@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::scratch::{Original, Scratch};
 use crate::fleet::{Flake, Fleet, Host, HostSecret, Needs};
 use crate::process::{self, Cmd};
-use crate::ui::Ui;
+use crate::ui::{Shown, Ui};
 
 const ADMIN: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPJjxjeO6yj3D1vTmdmnHZMmyKWkGRkVVI/yB1AhDkHi";
@@ -87,7 +87,7 @@ impl Repository {
         };
         Some(block_on(Scratch::of(
             &original,
-            &Ui::new(false, false, false),
+            &Ui::new(false, false, Shown::Nothing),
         )))
     }
 }

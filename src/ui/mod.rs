@@ -2,6 +2,7 @@
 
 mod answer;
 mod bars;
+mod events;
 mod notify;
 mod plugin;
 mod snippet;
@@ -13,15 +14,27 @@ use std::rc::Rc;
 
 use age::secrecy::SecretString;
 use anyhow::{Context, Result};
+use serde_json::json;
 
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, exit_of, parts, render};
 use crate::nix;
 use bars::{Bars, Count};
+use events::Events;
 
 pub use notify::Notify;
 pub use plugin::PluginPrompts;
 pub use snippet::snippet;
 pub use text::{bytes, hex, indent, visible};
+
+/// What a run shows besides its messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// On a terminal, how far things are.
+    Progress,
+    Nothing,
+    /// Everything as JSON lines for another program, and no questions.
+    Events,
+}
 
 /// The user's side of a run: messages on standard error, questions on the terminal.
 #[derive(Clone)]
@@ -36,21 +49,26 @@ struct Inner {
     yes: bool,
     verbose: bool,
     bars: Bars,
+    /// For another program, in the place of text.
+    events: Option<Events>,
     stop: RefCell<Option<(String, Exit)>>,
     /// Another program has the terminal; an interrupt typed there is meant for it.
     lent: Cell<bool>,
 }
 
 impl Ui {
-    /// `yes` answers confirmations, never other questions. `progress` shows on a terminal what is going on.
-    pub fn new(yes: bool, verbose: bool, progress: bool) -> Self {
-        let interactive = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    /// `yes` answers confirmations, never other questions.
+    pub fn new(yes: bool, verbose: bool, shown: Shown) -> Self {
+        let interactive = shown != Shown::Events
+            && std::io::stdin().is_terminal()
+            && std::io::stderr().is_terminal();
         Self {
             inner: Rc::new(Inner {
                 interactive,
                 yes,
                 verbose,
-                bars: Bars::new(interactive && progress),
+                bars: Bars::new(interactive && shown == Shown::Progress),
+                events: (shown == Shown::Events).then(Events::default),
                 stop: RefCell::new(None),
                 lent: Cell::new(false),
             }),
@@ -59,22 +77,39 @@ impl Ui {
 
     /// One message of its own line.
     pub fn say(&self, message: impl AsRef<str>) {
-        self.line(message.as_ref());
+        match &self.inner.events {
+            Some(_) => events::text("message", message.as_ref()),
+            None => self.line(message.as_ref()),
+        }
     }
 
     /// A numbered step begins.
     pub fn step(&self, number: usize, of: usize, title: &str) {
-        self.line(&format!("[{number}/{of}] {title}"));
+        match &self.inner.events {
+            Some(_) => {
+                events::tell(
+                    &json!({ "event": "step", "number": number, "of": of, "text": title }),
+                );
+            }
+            None => self.line(&format!("[{number}/{of}] {title}")),
+        }
     }
 
     pub fn warn(&self, message: impl AsRef<str>) {
-        self.line(&format!("Warning: {}", message.as_ref()));
+        match &self.inner.events {
+            Some(_) => events::text("warning", message.as_ref()),
+            None => self.line(&format!("Warning: {}", message.as_ref())),
+        }
     }
 
     /// Shown with `-v` only.
     pub fn detail(&self, message: impl AsRef<str>) {
-        if self.inner.verbose {
-            self.line(&format!("  {}", message.as_ref()));
+        if !self.inner.verbose {
+            return;
+        }
+        match &self.inner.events {
+            Some(_) => events::text("detail", message.as_ref()),
+            None => self.line(&format!("  {}", message.as_ref())),
         }
     }
 
@@ -84,7 +119,24 @@ impl Ui {
             0 => Count::Unknown,
             _ => Count::Bytes { done, total },
         };
-        self.inner.bars.set("", label, count);
+        self.count("", label, label, count);
+    }
+
+    /// The run is over: how, for whoever reads events, else the error alone.
+    pub fn end(&self, error: Option<&anyhow::Error>) {
+        self.progress_done();
+        match (&self.inner.events, error) {
+            (Some(_), error) => {
+                let exit = error.map_or(0, |error| exit_of(error).code());
+                let error = error.map(|error| {
+                    let (text, causes, hints) = parts(error);
+                    json!({ "text": text, "causes": causes, "hints": hints })
+                });
+                events::tell(&json!({ "event": "end", "exit": exit, "error": error }));
+            }
+            (None, Some(error)) => self.line(render(error).trim_end()),
+            (None, None) => {}
+        }
     }
 
     /// What nix does, for one host or (without a name) for all; its text with `-v` only. The line ends with [`Ui::done`].
@@ -106,8 +158,7 @@ impl Ui {
             }
         };
         let prefix = if host.is_empty() { "" } else { ": " };
-        let label = format!("{host}{prefix}{text}");
-        self.inner.bars.set(host, &label, count);
+        self.count(host, &text, &format!("{host}{prefix}{text}"), count);
     }
 
     /// The host's line goes.
@@ -238,6 +289,13 @@ impl Ui {
                 .hint(format!("Answer it with {flag}."))
                 .into(),
         )
+    }
+
+    fn count(&self, host: &str, text: &str, label: &str, count: Count) {
+        match &self.inner.events {
+            Some(events) => events.progress(host, text, count),
+            None => self.inner.bars.set(host, label, count),
+        }
     }
 
     fn line(&self, text: &str) {
