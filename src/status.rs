@@ -25,7 +25,7 @@ const REACH: Duration = Duration::from_secs(10);
 /// `spinet status`.
 pub async fn run(args: &cli::Status, global: &cli::Global, ui: &Ui) -> Result<()> {
     let flake = Flake::find(global.flake.as_deref()).await?;
-    let nix = Nix::new(&flake.dir);
+    let nix = Nix::new(&flake.dir).shown(ui);
     let fleet = Fleet::load(&nix).await?;
     let hosts = fleet.choose(&args.hosts)?;
     check_address(args.address.as_deref(), &hosts)?;

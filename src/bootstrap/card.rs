@@ -14,18 +14,15 @@ use crate::error::Exit;
 use crate::host::key::HostKey as Key;
 use crate::privileged::SeedFile;
 use crate::state::Pending;
-use crate::ui::bytes;
+use crate::ui::{EVALUATING, bytes};
 
 /// Builds the image; the folder or file nix made.
 pub async fn build(story: &Story<'_>) -> Result<PathBuf> {
     let attr = story.attr();
     let ui = story.ui;
-    let built = story
-        .nix
-        .build(&[attr], None, |event| ui.nix("", event))
-        .await;
-    ui.progress_done();
-    match built {
+    let attrs = [attr];
+    let building = story.nix.build(&attrs, None, |event| ui.nix("", event));
+    match ui.during(EVALUATING, building).await {
         Ok(mut paths) => Ok(paths.remove(0)),
         Err(error) => {
             let systems = [story.host.system.clone()];
@@ -76,7 +73,7 @@ pub async fn write(
     let written = writing
         .rights
         .write(image, files, |phase, done, total| {
-            ui.progress(&phase.to_string(), done, total);
+            ui.progress("", &phase.to_string(), done, total);
         })
         .await;
     ui.progress_done();

@@ -98,7 +98,7 @@ pub async fn run(args: &cli::Bootstrap, global: &cli::Global, ui: &Ui) -> Result
             .into());
     }
     let flake = Flake::find(global.flake.as_deref()).await?;
-    let nix = Nix::new(&flake.dir);
+    let nix = Nix::new(&flake.dir).shown(ui);
     let fleet = Fleet::load(&nix).await?;
     let host = fleet.host(&args.host)?.clone();
     if !host.card {

@@ -85,7 +85,7 @@ async fn write(image: &Path, card: &Path, allow_fixed_disk: bool, ui: &Ui) -> Re
     );
     let written = rights
         .write(image, Vec::new(), |phase, done, total| {
-            ui.progress(&phase.to_string(), done, total);
+            ui.progress("", &phase.to_string(), done, total);
         })
         .await;
     ui.progress_done();

@@ -9,6 +9,7 @@ use anyhow::Result;
 use super::job::Job;
 use super::options::Mode;
 use super::report::Outcome;
+use super::stage::Stage;
 use super::system::Build;
 use crate::error::Failure;
 use crate::fleet::Host;
@@ -80,6 +81,7 @@ impl Job<'_> {
         let end = Instant::now() + attempt.deadline + GRACE;
         watch.ended = self.follow(&first, attempt).await;
         first.close().await;
+        self.stage(Stage::Confirm, "waiting for a new connection");
         while Instant::now() < end {
             if let Some((target, status)) = self.ask(&mut watch).await {
                 let outcome = self.step(&mut watch, &target, status).await;
@@ -279,6 +281,7 @@ impl Job<'_> {
         watch: &mut Watch<'_>,
         status: &Status,
     ) -> Option<Status> {
+        self.stage(Stage::Confirm, "looking whether it is healthy");
         let bad = self.unhealthy(target, watch.checks, status).await?;
         if !bad.is_empty() {
             self.show_units(target, &status.newly_failed).await;
@@ -291,6 +294,7 @@ impl Job<'_> {
         } else {
             "making it permanent"
         };
+        self.stage(Stage::Confirm, permanent);
         self.ui().say(format!(
             "{name}: reached over a new connection and healthy; {permanent}"
         ));
@@ -302,6 +306,7 @@ impl Job<'_> {
     async fn undo(&self, target: &Target, watch: &mut Watch<'_>, why: String) -> Option<Status> {
         let name = self.name();
         self.ui().warn(format!("{name}: {why} Undoing."));
+        self.stage(Stage::Confirm, "undoing");
         watch.reason = Some(why);
         let remote = self.guard(&target.host.user).undo(&watch.attempt.id);
         let asked = target.run(&remote, Some(DECISION), |_| ()).await;

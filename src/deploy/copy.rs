@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::job::Job;
 use super::room::Lacking;
+use super::stage::Stage;
 use crate::error::Failure;
 use crate::host::root::Root;
 use crate::host::ssh::{Login, Target};
@@ -34,7 +35,7 @@ pub async fn push<'p>(
     let pushed = nix
         .copy(&toplevels, cache, &[], false, |event| ui.nix("", event))
         .await;
-    ui.progress_done();
+    ui.done("");
     pushed.map_err(|e| {
         Failure::new(format!("The closures could not be pushed to {}.", visible(cache)))
             .hint("`nix copy --to URL` must be able to write there: file:///PATH, s3://BUCKET, ssh://HOST. Hosts can fetch from another URL of the same cache when it is in their own substituters: leave --cache out then, and give --substitute-on-destination.")
@@ -58,6 +59,7 @@ impl Job<'_> {
             lacking.paths
         ));
         let mut tries = 1;
+        self.stage(Stage::Copy, "copying");
         loop {
             let copied = match &self.run.options.cache {
                 Some(cache) => self.fetch(target, toplevel, cache).await,

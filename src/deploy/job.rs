@@ -11,6 +11,7 @@ use super::copy::is_full;
 use super::options::{Mode, Source};
 use super::report::Outcome;
 use super::room::Lacking;
+use super::stage::Stage;
 use super::system::Build;
 use crate::error::Failure;
 use crate::fleet::Host;
@@ -68,6 +69,14 @@ impl<'a> Job<'a> {
     /// Finds the host, logs in under its pinned key and looks at it, in one go. A user that only the new configuration
     /// has cannot log in yet: root can.
     pub async fn reach(&self) -> Result<Reached> {
+        self.stage(Stage::Reach, "reaching it");
+        let reached = self.enter().await;
+        // what is built is seen meanwhile
+        self.ui().leave(self.name());
+        reached
+    }
+
+    async fn enter(&self) -> Result<Reached> {
         let look = |user: &str| self.guard(user).look();
         let search = self.search(&self.host, self.run.options.reach);
         let users = self.host.users();
@@ -149,6 +158,7 @@ impl<'a> Job<'a> {
         }
         let update = async {
             let mut reached = reached?;
+            self.stage(Stage::Copy, "comparing");
             if reached.at.elapsed() > STALE {
                 let look = self.guard(&reached.target.host.user).look();
                 reached.status = Status::parse(&self.must(&reached.target, &look).await?)?;
@@ -238,6 +248,7 @@ impl<'a> Job<'a> {
         attempt: &Attempt,
         runs: &str,
     ) -> Result<Outcome> {
+        self.stage(Stage::Activate, "showing what it would do");
         let guard = self.guard(&target.host.user);
         let script = format!("{runs}/bin/switch-to-configuration");
         let remote = guard.root.run(&[&script, "dry-activate"], &[]);
@@ -265,13 +276,15 @@ impl<'a> Job<'a> {
     async fn start(&self, target: &Target, attempt: &Attempt) -> Result<()> {
         let name = self.name();
         let seconds = attempt.deadline.as_secs();
-        self.ui().say(match attempt.mode {
-            "boot" => format!("{name}: making it what boots"),
+        let what = match attempt.mode {
+            "boot" => "making it what boots".to_owned(),
             "reboot" => format!(
-                "{name}: making it what boots, and restarting; taken back {seconds} s after that unless confirmed"
+                "making it what boots, and restarting; taken back {seconds} s after that unless confirmed"
             ),
-            _ => format!("{name}: activating; undone after {seconds} s unless confirmed"),
-        });
+            _ => format!("activating; undone after {seconds} s unless confirmed"),
+        };
+        self.ui().say(format!("{name}: {what}"));
+        self.stage(Stage::Activate, &what);
         let remote = self.guard(&target.host.user).start(attempt);
         let Ok(output) = target.run(&remote, None, |_| ()).await else {
             // the link broke, or ssh was killed: whether the guard started is seen over the next connection

@@ -17,6 +17,7 @@ mod preflight;
 mod record;
 mod report;
 mod room;
+mod stage;
 mod system;
 
 use std::cell::RefCell;
@@ -40,6 +41,7 @@ use job::{Job, Reached};
 use options::{Options, Source};
 use record::Record;
 use report::Outcome;
+use stage::Tally;
 
 /// What all hosts of one deploy share.
 struct Run<'a> {
@@ -56,7 +58,7 @@ struct Run<'a> {
 pub async fn run(args: &cli::Deploy, global: &cli::Global, ui: &Ui) -> Result<()> {
     let flake = Flake::find(global.flake.as_deref()).await?;
     if args.plan {
-        let hosts = Fleet::load(&Nix::new(&flake.dir))
+        let hosts = Fleet::load(&Nix::new(&flake.dir).shown(ui))
             .await?
             .choose(&args.hosts)?;
         plan::print(&hosts, args);
@@ -149,6 +151,7 @@ impl<'a> Run<'a> {
             if self.options.diff {
                 reached = self.confirm_difference(&jobs, &results).await?;
             }
+            let tally = &Tally::new(&jobs, self.ui);
             let work = jobs
                 .iter()
                 .zip(reached)
@@ -158,10 +161,16 @@ impl<'a> Run<'a> {
                     async move {
                         let outcome = job.run(reached, built).await;
                         self.record.ended(job.name(), &outcome);
+                        tally.ended(job.name(), &outcome);
                         (job.name().to_owned(), outcome)
                     }
                 });
-            Ok(at_most(self.options.parallel, work).await)
+            let going_on = async {
+                results.wait().await;
+                tally.show();
+            };
+            let (outcomes, ()) = tokio::join!(at_most(self.options.parallel, work), going_on);
+            Ok(outcomes)
         };
         let ((), outcomes) = tokio::try_join!(building, working)?;
         Ok(outcomes)

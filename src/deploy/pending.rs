@@ -7,6 +7,7 @@ use super::confirm::DECISION;
 use super::job::{Job, Reached};
 use super::options::Mode;
 use super::report::Outcome;
+use super::stage::Tally;
 use crate::error::Failure;
 use crate::host::health;
 use crate::host::manifest::Manifest;
@@ -21,10 +22,12 @@ impl<'a> Run<'a> {
     ) -> Result<Vec<(String, Outcome)>> {
         let action = if confirm { "confirm" } else { "undo" };
         let jobs = self.jobs(words, action).await?;
+        let tally = &Tally::new(&jobs, self.ui);
         let work = jobs.iter().map(|job| async move {
             let decided = job.decide(confirm).await;
             let outcome = decided.unwrap_or_else(Outcome::Failed);
             self.record.ended(job.name(), &outcome);
+            tally.ended(job.name(), &outcome);
             (job.name().to_owned(), outcome)
         });
         Ok(at_most(self.options.parallel, work).await)

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::options::Mode;
 use crate::error::{Exit, Failure, exit_of, render};
-use crate::ui::{Ui, indent};
+use crate::ui::{Ui, bad, good, indent};
 
 /// How one host ended.
 #[derive(Debug)]
@@ -50,6 +50,15 @@ impl Outcome {
         }
     }
 
+    /// The word, in the colour of its meaning.
+    pub fn shown(&self) -> String {
+        if self.exit().is_some() {
+            bad(self.word())
+        } else {
+            good(self.word())
+        }
+    }
+
     pub fn detail(&self) -> String {
         match self {
             Self::Unchanged(Mode::Boot) => "It boots this configuration already.".into(),
@@ -83,14 +92,14 @@ pub fn json(outcomes: &[(String, Outcome)]) -> Value {
 pub fn finish(outcomes: &[(String, Outcome)], ui: &Ui) -> Result<()> {
     for (host, outcome) in outcomes {
         if outcomes.len() == 1 || outcome.exit().is_some() {
-            ui.say(format!("{host}: {}", outcome.word()));
+            ui.say(format!("{host}: {}", outcome.shown()));
             ui.say(indent(&outcome.detail()));
         }
     }
     if outcomes.len() > 1 {
         let width = outcomes.iter().map(|(host, _)| host.len()).max();
         for (host, outcome) in outcomes {
-            let (width, word) = (width.unwrap_or(0), outcome.word());
+            let (width, word) = (width.unwrap_or(0), outcome.shown());
             ui.say(format!("{host:<width$}  {word}"));
         }
     }

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::job::{Job, Reached};
 use super::options::Source;
+use super::stage::Stage;
 use crate::error::Failure;
 use crate::host::manifest::Manifest;
 use crate::host::root::Root;
@@ -50,13 +51,14 @@ impl Job<'_> {
             (_, None) => {
                 let name = self.name();
                 self.ui().say(format!("{name}: building there"));
+                self.stage(Stage::Copy, "building there");
                 let (options, to) = (target.shared_options(), target.destination());
                 let nix = &self.run.nix;
                 let to = match self.guard(&target.host.user).root {
                     Root::Sudo => format!("{to}?remote-program=sudo%20-n%20nix-daemon"),
                     Root::Already | Root::Password(_) => to,
                 };
-                let show = |event: &Event| self.ui().nix(name, event);
+                let show = |event: Event<'_>| self.ui().nix(name, event);
                 let path = nix.build_on(name, &to, &options, show).await;
                 self.ui().done(name);
                 let path = path?;

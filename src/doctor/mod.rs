@@ -39,7 +39,7 @@ const LONG: Duration = Duration::from_secs(150);
 
 /// `spinet doctor`.
 pub async fn run(args: &Doctor, global: &Global, ui: &Ui) -> Result<()> {
-    ui.progress("Looking at this machine", 0, 0);
+    ui.progress("", "Looking at this machine", 0, 0);
     let (machine, (ground, mut findings, hosts)) =
         tokio::try_join!(async { Ok(of_machine().await) }, of_flake(args, global, ui))?;
     ui.progress_done();

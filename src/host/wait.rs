@@ -204,12 +204,12 @@ impl Search<'_> {
                 }
                 _ = tick.tick() => {
                     let summary = seen.borrow().summary();
-                    ui.progress(&format!("Waiting for {}: {summary}", self.name()), 0, 0);
+                    ui.progress(&self.host.name, &format!("Waiting for {}: {summary}", self.name()), 0, 0);
                 }
                 () = &mut end => break Ok(None),
             }
         };
-        ui.progress_done();
+        ui.done(&self.host.name);
         result
     }
 

@@ -12,6 +12,7 @@ const PREFIX: &str = "@nix ";
 
 /// Kinds of activities.
 const COPY_PATH: u64 = 100;
+const FILE_TRANSFER: u64 = 101;
 const COPY_PATHS: u64 = 103;
 const BUILDS: u64 = 104;
 const BUILD: u64 = 105;
@@ -22,11 +23,11 @@ const SET_EXPECTED: u64 = 106;
 const POST_BUILD_LOG_LINE: u64 = 107;
 
 /// What nix tells while it works.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
     /// A line of text: a message, or one of a build's log.
-    Line(String),
-    Progress(Progress),
+    Line(&'a str),
+    Progress(&'a Progress),
 }
 
 /// How far nix is.
@@ -43,6 +44,18 @@ pub struct Progress {
     pub bytes_to_copy: u64,
     /// What was begun last: the name of a derivation or store path.
     pub name: String,
+    /// What an evaluation waits for: an input of the flake.
+    pub download: Option<Download>,
+}
+
+/// A file on its way here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Download {
+    /// Its URL without the scheme.
+    pub from: String,
+    pub bytes: u64,
+    /// 0 where the server does not tell.
+    pub of: u64,
 }
 
 /// What was read so far.
@@ -96,15 +109,16 @@ enum Message {
 
 impl Activity {
     /// Takes one line of nix' standard error.
-    pub fn read(&mut self, line: &str) -> Vec<Event> {
+    pub fn read(&mut self, line: &str, mut on_event: impl FnMut(Event<'_>)) {
         let Some(json) = line.strip_prefix(PREFIX) else {
             // of a program that nix started: ssh
-            return self.say(line);
+            return self.say(line, on_event);
         };
-        match serde_json::from_str(json) {
-            Ok(message) => self.take(message),
-            // of another nix than those known
-            Err(_) => Vec::new(),
+        // a line that is no message is of another nix than those known
+        if let Ok(message) = serde_json::from_str(json)
+            && self.take(message, &mut on_event)
+        {
+            on_event(Event::Progress(&self.progress));
         }
     }
 
@@ -113,7 +127,8 @@ impl Activity {
         self.text
     }
 
-    fn take(&mut self, message: Message) -> Vec<Event> {
+    /// Whether nix is further on.
+    fn take(&mut self, message: Message, on_event: impl FnMut(Event<'_>)) -> bool {
         match message {
             Message::Start {
                 id,
@@ -122,8 +137,12 @@ impl Activity {
                 level,
                 fields,
             } => {
-                let name = fields.first().and_then(Value::as_str).map(name_of);
-                let name = name.unwrap_or_default();
+                let of = fields.first().and_then(Value::as_str).unwrap_or_default();
+                let name = if kind == FILE_TRANSFER {
+                    of.split_once("://").map_or(of, |(_, rest)| rest).to_owned()
+                } else {
+                    name_of(of)
+                };
                 let matters = matches!(kind, BUILD | COPY_PATH);
                 if matters {
                     self.progress.name.clone_from(&name);
@@ -131,35 +150,43 @@ impl Activity {
                 let bytes = 0;
                 self.running.insert(id, Running { kind, name, bytes });
                 // the levels above are for those who look into nix itself
-                let said = !text.is_empty() && level <= 3;
-                let mut events = if said { self.say(&text) } else { Vec::new() };
-                if matters {
-                    events.push(Event::Progress(self.progress.clone()));
+                if !text.is_empty() && level <= 3 {
+                    self.say(&text, on_event);
                 }
-                events
+                matters
             }
             Message::Stop { id } => {
-                if let Some(ended) = self.running.remove(&id) {
-                    self.bytes += ended.bytes;
-                }
-                Vec::new()
+                let ended = self.running.remove(&id);
+                self.bytes += ended.as_ref().map_or(0, |ended| ended.bytes);
+                ended.is_some_and(|ended| ended.kind == FILE_TRANSFER)
+                    && self.progress.download.take().is_some()
             }
-            Message::Result { id, kind, fields } => self.result(id, kind, &fields),
-            Message::Msg { msg } => self.say(&msg),
-            Message::Other => Vec::new(),
+            Message::Result { id, kind, fields } => self.result(id, kind, &fields, on_event),
+            Message::Msg { msg } => {
+                self.say(&msg, on_event);
+                false
+            }
+            Message::Other => false,
         }
     }
 
-    fn result(&mut self, id: u64, kind: u64, fields: &[Value]) -> Vec<Event> {
+    fn result(
+        &mut self,
+        id: u64,
+        kind: u64,
+        fields: &[Value],
+        on_event: impl FnMut(Event<'_>),
+    ) -> bool {
         let Some(of) = self.running.get_mut(&id) else {
-            return Vec::new();
+            return false;
         };
         let number = |index: usize| fields.get(index).and_then(Value::as_u64).unwrap_or(0);
         match (kind, of.kind) {
             (BUILD_LOG_LINE | POST_BUILD_LOG_LINE, _) => {
                 let line = fields.first().and_then(Value::as_str).unwrap_or_default();
                 let line = format!("{}> {line}", of.name);
-                return self.say(&line);
+                self.say(&line, on_event);
+                return false;
             }
             (PROGRESS, BUILDS) => {
                 (self.progress.built, self.progress.to_build) = (number(0), number(1));
@@ -172,19 +199,27 @@ impl Activity {
                 let now = self.running.values().map(|each| each.bytes).sum::<u64>();
                 self.progress.bytes = self.bytes + now;
             }
+            // those of substituters are in the bytes of paths
+            (PROGRESS, FILE_TRANSFER) if self.progress.to_copy == 0 => {
+                self.progress.download = Some(Download {
+                    from: of.name.clone(),
+                    bytes: number(0),
+                    of: number(1),
+                });
+            }
             (SET_EXPECTED, _) if number(0) == COPY_PATH => {
                 self.progress.bytes_to_copy = number(1);
             }
-            _ => return Vec::new(),
+            _ => return false,
         }
-        vec![Event::Progress(self.progress.clone())]
+        true
     }
 
-    fn say(&mut self, text: &str) -> Vec<Event> {
+    fn say(&mut self, text: &str, mut on_event: impl FnMut(Event<'_>)) {
         let text = strip_str(text).to_string();
         self.text.push_str(&text);
         self.text.push('\n');
-        text.lines().map(|line| Event::Line(line.into())).collect()
+        text.lines().for_each(|line| on_event(Event::Line(line)));
     }
 }
 
@@ -199,24 +234,23 @@ fn name_of(path: &str) -> String {
 mod tests {
     use super::*;
 
-    fn read(lines: &[&str]) -> (Vec<Event>, String) {
+    /// How many lines of text there were, how far nix was last, and all text.
+    fn read(lines: &[&str]) -> (usize, Progress, String) {
         let mut activity = Activity::default();
-        let events = lines.iter().flat_map(|line| activity.read(line)).collect();
-        (events, activity.into_text())
-    }
-
-    fn last(events: &[Event]) -> Progress {
-        let progress = events.iter().rev().find_map(|event| match event {
-            Event::Progress(progress) => Some(progress.clone()),
-            Event::Line(_) => None,
-        });
-        progress.unwrap()
+        let (mut said, mut last) = (0, Progress::default());
+        for line in lines {
+            activity.read(line, |event| match event {
+                Event::Line(_) => said += 1,
+                Event::Progress(progress) => last = progress.clone(),
+            });
+        }
+        (said, last, activity.into_text())
     }
 
     #[test]
     fn builds_are_counted_and_their_logs_named() {
         // printed by nix 2.26
-        let (events, text) = read(&[
+        let (_, progress, text) = read(&[
             r#"@nix {"action":"start","id":434,"level":0,"parent":0,"text":"","type":104}"#,
             r#"@nix {"action":"result","fields":[0,3,0,0],"id":434,"type":105}"#,
             r#"@nix {"action":"start","fields":["/nix/store/bxpwxls3sivk3z9r2j38mjpsymfd81ki-two.drv","",1,1],"id":438,"level":3,"parent":0,"text":"building '/nix/store/bxpwxls3sivk3z9r2j38mjpsymfd81ki-two.drv'","type":105}"#,
@@ -224,7 +258,6 @@ mod tests {
             r#"@nix {"action":"result","fields":[1,3,1,0],"id":434,"type":105}"#,
             r#"@nix {"action":"msg","level":0,"msg":"\u001b[31;1merror:\u001b[0m builder for '\u001b[35;1m/nix/store/bxpwxls3sivk3z9r2j38mjpsymfd81ki-two.drv\u001b[0m' failed with exit code 3"}"#,
         ]);
-        let progress = last(&events);
         assert_eq!((progress.built, progress.to_build), (1, 3));
         assert_eq!(progress.name, "two");
         assert!(text.contains("two> no\n"), "{text}");
@@ -234,7 +267,7 @@ mod tests {
 
     #[test]
     fn bytes_add_up_over_paths() {
-        let (events, _) = read(&[
+        let (_, progress, _) = read(&[
             r#"@nix {"action":"start","id":1,"level":0,"text":"","type":103}"#,
             r#"@nix {"action":"result","fields":[100,500],"id":1,"type":106}"#,
             r#"@nix {"action":"start","id":2,"level":3,"text":"copying path 'a'","type":100,"fields":["/nix/store/bxpwxls3sivk3z9r2j38mjpsymfd81ki-a","",""]}"#,
@@ -244,20 +277,35 @@ mod tests {
             r#"@nix {"action":"start","id":3,"level":3,"text":"copying path 'b'","type":100,"fields":["/nix/store/bxpwxls3sivk3z9r2j38mjpsymfd81ki-b","",""]}"#,
             r#"@nix {"action":"result","fields":[50,300,0,0],"id":3,"type":105}"#,
         ]);
-        let progress = last(&events);
         assert_eq!((progress.bytes, progress.bytes_to_copy), (250, 500));
         assert_eq!((progress.copied, progress.to_copy), (1, 2));
         assert_eq!(progress.name, "b");
     }
 
     #[test]
+    fn an_input_of_the_flake_is_told_while_it_is_downloaded() {
+        // printed by nix 2.26
+        let start = r#"@nix {"action":"start","fields":["https://github.com/NixOS/nixpkgs.tar.gz"],"id":2,"level":4,"parent":0,"text":"downloading 'https://github.com/NixOS/nixpkgs.tar.gz'","type":101}"#;
+        let result = r#"@nix {"action":"result","fields":[163840,30004956,0,0],"id":2,"type":105}"#;
+        let (_, progress, _) = read(&[start, result]);
+        let download = Download {
+            from: "github.com/NixOS/nixpkgs.tar.gz".into(),
+            bytes: 163_840,
+            of: 30_004_956,
+        };
+        assert_eq!(progress.download, Some(download));
+        let (_, progress, _) = read(&[start, result, r#"@nix {"action":"stop","id":2}"#]);
+        assert_eq!(progress.download, None);
+    }
+
+    #[test]
     fn other_programs_speak_for_themselves_and_unknown_messages_do_not_matter() {
-        let (events, text) = read(&[
+        let (said, _, text) = read(&[
             "ssh: connect to host 10.0.0.2 port 22: No route to host",
             r#"@nix {"action":"new"}"#,
             "@nix nonsense",
         ]);
-        assert_eq!(events.len(), 1);
+        assert_eq!(said, 1);
         assert!(text.starts_with("ssh: connect"), "{text}");
     }
 }

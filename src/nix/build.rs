@@ -25,10 +25,10 @@ fn is_progress(line: &str) -> bool {
 }
 
 /// Runs nix and tells what it does. Its text alone is left of what it printed.
-async fn watch(cmd: Cmd, mut on_event: impl FnMut(&Event)) -> Result<Output> {
+pub(super) async fn watch(cmd: Cmd, mut on_event: impl FnMut(Event<'_>)) -> Result<Output> {
     let cmd = cmd.args(["--log-format", "internal-json"]);
     let mut activity = Activity::default();
-    let read = |line: &str| activity.read(line).iter().for_each(&mut on_event);
+    let read = |line: &str| activity.read(line, &mut on_event);
     let mut output = cmd.output_with(read).await?;
     output.stderr = activity.into_text();
     if output.status.success() {
@@ -50,7 +50,7 @@ impl Nix {
         &self,
         attrs: &[String],
         store: Option<&str>,
-        on_event: impl FnMut(&Event),
+        on_event: impl FnMut(Event<'_>),
     ) -> Result<Vec<PathBuf>> {
         let cmd = self
             .elsewhere("build", store)
@@ -65,7 +65,7 @@ impl Nix {
         attr: &str,
         destination: &str,
         ssh_options: &[String],
-        on_event: impl FnMut(&Event),
+        on_event: impl FnMut(Event<'_>),
     ) -> Result<PathBuf> {
         let cmd = self
             .elsewhere("build", Some(&format!("ssh-ng://{destination}")))
@@ -88,7 +88,7 @@ impl Nix {
         &self,
         cmd: Cmd,
         attrs: &[String],
-        on_event: impl FnMut(&Event),
+        on_event: impl FnMut(Event<'_>),
     ) -> Result<Vec<PathBuf>> {
         let output = watch(cmd, on_event).await.map_err(|e| {
             Failure::new(format!("{} could not be built.", attrs.join(", ")))
@@ -122,7 +122,7 @@ impl Nix {
         store: &str,
         ssh_options: &[String],
         substitute: bool,
-        on_event: impl FnMut(&Event),
+        on_event: impl FnMut(Event<'_>),
     ) -> Result<()> {
         let mut cmd = self
             .cmd("copy")
@@ -142,7 +142,7 @@ impl Nix {
         &self,
         paths: &[PathBuf],
         store: &str,
-        on_event: impl FnMut(&Event),
+        on_event: impl FnMut(Event<'_>),
     ) -> Result<()> {
         let cmd = self
             .cmd("copy")

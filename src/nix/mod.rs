@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::process::Cmd;
+use crate::ui::{EVALUATING, Ui};
 
 pub use activity::{Event, Progress};
 pub use builders::Builder;
@@ -21,9 +22,11 @@ pub use info::is_at_least;
 pub use settings::Settings;
 
 /// Nix at work on one flake.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Nix {
     dir: PathBuf,
+    /// Who sees that an evaluation takes its time.
+    ui: Option<Ui>,
     /// Settings of the user's for every call.
     settings: Vec<String>,
 }
@@ -33,8 +36,16 @@ impl Nix {
     pub fn new(dir: &Path) -> Self {
         Self {
             dir: dir.to_owned(),
+            ui: None,
             settings: Vec::new(),
         }
+    }
+
+    /// Shows what an evaluation waits for.
+    #[must_use]
+    pub fn shown(mut self, ui: &Ui) -> Self {
+        self.ui = Some(ui.clone());
+        self
     }
 
     /// Gives arguments to every call: settings such as `--option NAME VALUE`.
@@ -50,7 +61,14 @@ impl Nix {
         if let Some(function) = apply {
             cmd = cmd.args(["--apply", function]);
         }
-        let text = cmd.text().await?;
+        let text = match &self.ui {
+            Some(ui) => {
+                let watched = build::watch(cmd, |event| ui.nix("", event));
+                let output = ui.during(EVALUATING, watched).await?;
+                String::from_utf8_lossy(&output.stdout).into_owned()
+            }
+            None => cmd.text().await?,
+        };
         serde_json::from_str(&text).with_context(|| format!("while reading the flake's {attr}"))
     }
 

@@ -24,7 +24,7 @@ use crate::cli;
 use crate::error::{Exit, Failure};
 use crate::fleet::{Flake, Fleet, Host, Needs};
 use crate::nix::Nix;
-use crate::ui::Ui;
+use crate::ui::{EVALUATING, Ui};
 use fault::Draw;
 use machine::{Emulator, Machine};
 use network::Network;
@@ -55,7 +55,7 @@ struct Rehearsal<'a> {
 /// `spinet rehearse`.
 pub async fn run(args: &cli::Rehearse, global: &cli::Global, ui: &Ui) -> Result<()> {
     let flake = Flake::find(global.flake.as_deref()).await?;
-    let nix = Nix::new(&flake.dir);
+    let nix = Nix::new(&flake.dir).shown(ui);
     let fleet = Fleet::load(&nix).await?;
     let host = choose(&fleet, args.host.as_deref())?;
     let seed = args.seed.unwrap_or_else(|| u64::from(std::process::id()));
@@ -156,9 +156,8 @@ async fn play(
     let mut attrs = vec![format!("{name}-image")];
     // without a secret that the bootstrap is to make, the configuration does not evaluate yet
     attrs.extend(scratch.is_whole.then(|| name.clone()));
-    let built = nix.build(&attrs, None, |event| ui.nix("", event)).await;
-    ui.progress_done();
-    built?;
+    let building = nix.build(&attrs, None, |event| ui.nix("", event));
+    ui.during(EVALUATING, building).await?;
     let mut rehearsal = Rehearsal {
         ui,
         host,

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::visible;
+use super::{terminal, visible};
 
 /// How far something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
     /// Nobody knows.
     Unknown,
+    /// What was shown has ended.
+    Over,
     Bytes {
         done: u64,
         total: u64,
@@ -26,7 +28,12 @@ pub enum Count {
 /// The lines. Nothing is drawn where there is no terminal.
 pub struct Bars {
     all: MultiProgress,
-    lines: RefCell<BTreeMap<String, (Count, ProgressBar)>>,
+    lines: RefCell<BTreeMap<String, Line>>,
+}
+
+struct Line {
+    count: Count,
+    bar: ProgressBar,
 }
 
 impl Bars {
@@ -42,59 +49,88 @@ impl Bars {
         }
     }
 
-    /// Shows how far something is on the line of its own.
+    /// Something new begins on the line of `key`, with a time of its own.
+    pub fn begin(&self, key: &str, label: &str) {
+        if let Some(line) = self.lines.borrow_mut().get_mut(key) {
+            // so that the next count is another one's
+            line.count = Count::Over;
+        }
+        self.set(key, label, Count::Unknown);
+    }
+
+    /// Shows how far something is on the line of `key`: a host, or nothing for the run, which stands below the hosts.
     pub fn set(&self, key: &str, label: &str, count: Count) {
         if self.all.is_hidden() {
             return;
         }
         let mut lines = self.lines.borrow_mut();
-        if lines.get(key).is_some_and(|(old, _)| !count.goes_on(*old)) {
-            self.remove(lines.remove(key));
-        }
-        let (last, bar) = lines.entry(key.to_owned()).or_insert_with(|| {
-            let bar = self.all.add(ProgressBar::no_length());
-            if let Ok(style) = ProgressStyle::with_template(count.template()) {
-                bar.set_style(style);
+        let Some(line) = self.line(&mut lines, key) else {
+            return;
+        };
+        let goes_on = count.goes_on(line.count);
+        line.count = count;
+        if !goes_on {
+            if let Ok(style) = ProgressStyle::with_template(count.template(terminal::columns())) {
+                line.bar.set_style(style);
             }
-            bar.enable_steady_tick(Duration::from_millis(200));
-            (count, bar)
-        });
-        *last = count;
-        bar.set_message(visible(label));
-        if let Count::Bytes { done, total } | Count::Items { done, total } = count {
-            bar.set_length(total);
-            bar.set_position(done);
+            line.bar.reset();
         }
+        line.bar.set_message(visible(label));
+        if let Count::Bytes { done, total } | Count::Items { done, total } = count {
+            line.bar.set_length(total);
+            line.bar.set_position(done);
+        }
+    }
+
+    /// The line of `key`. None for a host when half of the terminal is full of them.
+    fn line<'l>(&self, lines: &'l mut BTreeMap<String, Line>, key: &str) -> Option<&'l mut Line> {
+        if !lines.contains_key(key) {
+            if !key.is_empty() && lines.len() >= terminal::rows() / 2 {
+                return None;
+            }
+            let above = lines.keys().filter(|k| !k.is_empty() && k.as_str() < key);
+            let bar = ProgressBar::no_length();
+            let bar = if key.is_empty() {
+                self.all.add(bar)
+            } else {
+                self.all.insert(above.count(), bar)
+            };
+            bar.enable_steady_tick(Duration::from_millis(200));
+            let count = Count::Over;
+            lines.insert(key.to_owned(), Line { count, bar });
+        }
+        lines.get_mut(key)
     }
 
     /// Whether a line tells how far something is.
     pub fn counts(&self, key: &str) -> bool {
         let lines = self.lines.borrow();
-        lines
-            .get(key)
-            .is_some_and(|(count, _)| *count != Count::Unknown)
+        let count = lines.get(key).map(|line| line.count);
+        matches!(count, Some(Count::Bytes { .. } | Count::Items { .. }))
+    }
+
+    /// Whether there is such a line.
+    pub fn has(&self, key: &str) -> bool {
+        self.lines.borrow().contains_key(key)
     }
 
     pub fn clear(&self, key: &str) {
-        self.remove(self.lines.borrow_mut().remove(key));
+        if let Some(line) = self.lines.borrow_mut().remove(key) {
+            line.bar.finish_and_clear();
+            self.all.remove(&line.bar);
+        }
     }
 
     pub fn clear_all(&self) {
-        for line in std::mem::take(&mut *self.lines.borrow_mut()) {
-            self.remove(Some(line.1));
+        let keys: Vec<String> = self.lines.borrow().keys().cloned().collect();
+        for key in &keys {
+            self.clear(key);
         }
     }
 
     /// Prints something above the lines.
     pub fn above(&self, print: impl FnOnce()) {
         self.all.suspend(print);
-    }
-
-    fn remove(&self, line: Option<(Count, ProgressBar)>) {
-        if let Some((_, bar)) = line {
-            bar.finish_and_clear();
-            self.all.remove(&bar);
-        }
     }
 }
 
@@ -109,14 +145,17 @@ impl Count {
         }
     }
 
-    /// Fits into 60 columns.
-    fn template(self) -> &'static str {
+    /// Leaves a third of 60 columns and half of 80 for the words.
+    fn template(self, columns: usize) -> &'static str {
         match self {
-            Self::Unknown => "  {spinner} {wide_msg} {elapsed}",
-            Self::Bytes { .. } => {
-                "  {wide_msg} {bar:12} {decimal_bytes}/{decimal_total_bytes} {eta} left"
+            Self::Unknown | Self::Over => "{spinner} {wide_msg} {elapsed}",
+            Self::Bytes { .. } if columns < 80 => {
+                "{spinner} {wide_msg} {percent}% of {decimal_total_bytes} {eta}"
             }
-            Self::Items { .. } => "  {wide_msg} {bar:12} {elapsed}",
+            Self::Bytes { .. } => {
+                "{spinner} {wide_msg} {bar:12} {decimal_bytes}/{decimal_total_bytes} {eta}"
+            }
+            Self::Items { .. } => "{spinner} {wide_msg} {bar:12} {elapsed}",
         }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use anstream::adapter::strip_str;
 use serde_json::{Value, json};
 
 use super::bars::Count;
@@ -28,6 +29,7 @@ pub fn tell(event: &Value) {
 
 /// A message, a warning or a detail.
 pub fn text(kind: &str, text: &str) {
+    let text = strip_str(text).to_string();
     tell(&json!({ "event": kind, "text": text }));
 }
 
@@ -47,7 +49,7 @@ impl Events {
 fn progress(host: &str, text: &str, count: Count) -> Value {
     let host = (!host.is_empty()).then_some(host);
     let (unit, done, total) = match count {
-        Count::Unknown => (None, None, None),
+        Count::Unknown | Count::Over => (None, None, None),
         Count::Bytes { done, total } => (Some("bytes"), Some(done), Some(total)),
         Count::Items { done, total } => (Some("items"), Some(done), Some(total)),
     };

@@ -3,14 +3,21 @@
 mod answer;
 mod bars;
 mod events;
+mod nix_line;
 mod notify;
 mod plugin;
 mod snippet;
+mod stages;
+mod style;
+mod terminal;
 mod text;
+mod wrap;
 
 use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
 use std::io::{IsTerminal, Write};
 use std::rc::Rc;
+use std::time::Duration;
 
 use age::secrecy::SecretString;
 use anyhow::{Context, Result};
@@ -20,11 +27,19 @@ use crate::error::{Exit, Failure, exit_of, parts, render};
 use crate::nix;
 use bars::{Bars, Count};
 use events::Events;
+use stages::{Stage, Stages};
 
 pub use notify::Notify;
 pub use plugin::PluginPrompts;
 pub use snippet::snippet;
+pub use style::{bad, good};
 pub use text::{bytes, hex, indent, visible};
+
+/// What nix does as long as it does nothing else.
+pub const EVALUATING: &str = "Evaluating the flake";
+
+/// How long something may take before it is told.
+const PATIENCE: Duration = Duration::from_millis(400);
 
 /// What a run shows besides its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +64,7 @@ struct Inner {
     yes: bool,
     verbose: bool,
     bars: Bars,
+    stages: Stages,
     /// For another program, in the place of text.
     events: Option<Events>,
     stop: RefCell<Option<(String, Exit)>>,
@@ -68,6 +84,7 @@ impl Ui {
                 yes,
                 verbose,
                 bars: Bars::new(interactive && shown == Shown::Progress),
+                stages: Stages::default(),
                 events: (shown == Shown::Events).then(Events::default),
                 stop: RefCell::new(None),
                 lent: Cell::new(false),
@@ -113,13 +130,60 @@ impl Ui {
         }
     }
 
-    /// Shows how many of `total` bytes are done; 0 in all is a spinner. It ends with [`Ui::progress_done`].
-    pub fn progress(&self, label: &str, done: u64, total: u64) {
+    /// The hosts that will go through stages of their own, side by side.
+    pub fn hosts<'h>(&self, names: impl Iterator<Item = &'h str>) {
+        self.inner.stages.expect(names);
+    }
+
+    /// A host begins a stage of its own.
+    pub fn stage(&self, host: &str, number: usize, of: usize, text: &str) {
+        let stage = Stage {
+            number,
+            of,
+            text: text.to_owned(),
+        };
+        self.inner.stages.begin(host, stage);
+        match &self.inner.events {
+            Some(_) => {
+                events::tell(
+                    &json!({ "event": "stage", "host": host, "number": number, "of": of, "text": text }),
+                );
+            }
+            None => self.stage_again(host),
+        }
+    }
+
+    /// Shows how many of `total` bytes are done, of a host or (without a name) of the run; 0 in all is a spinner. It ends
+    /// with [`Ui::done`].
+    pub fn progress(&self, host: &str, text: &str, done: u64, total: u64) {
         let count = match total {
             0 => Count::Unknown,
             _ => Count::Bytes { done, total },
         };
-        self.count("", label, label, count);
+        self.count(host, text, count);
+    }
+
+    /// Shows how many of several things are done.
+    pub fn tally(&self, text: &str, done: u64, total: u64) {
+        self.count("", text, Count::Items { done, total });
+    }
+
+    /// Shows what is worked on if it takes long enough to be asked about.
+    pub async fn during<T>(&self, text: &str, work: impl Future<Output = T>) -> T {
+        let told = async {
+            tokio::time::sleep(PATIENCE).await;
+            if !self.inner.bars.has("") {
+                self.progress("", text, 0, 0);
+            }
+            std::future::pending::<Infallible>().await
+        };
+        let result = tokio::select! {
+            biased;
+            result = work => result,
+            never = told => match never {},
+        };
+        self.done("");
+        result
     }
 
     /// The run is over: how, for whoever reads events, else the error alone.
@@ -139,30 +203,33 @@ impl Ui {
         }
     }
 
-    /// What nix does, for one host or (without a name) for all; its text with `-v` only. The line ends with [`Ui::done`].
-    pub fn nix(&self, host: &str, event: &nix::Event) {
-        let (text, count) = match event {
+    /// What nix does, for one host or (without a name) for all; its text with `-v` only. It ends with [`Ui::done`].
+    pub fn nix(&self, host: &str, event: nix::Event<'_>) {
+        match event {
             nix::Event::Line(line) => {
                 self.detail(visible(line));
-                if self.inner.bars.counts(host) {
-                    return;
+                if !self.inner.bars.counts(host) {
+                    self.count(host, line, Count::Unknown);
                 }
-                (line.clone(), Count::Unknown)
             }
             nix::Event::Progress(progress) => {
-                let count = nix_count(progress);
-                if count == Count::Unknown {
-                    return;
+                if let Some(count) = nix_line::count(progress) {
+                    self.count(host, &nix_line::label(progress), count);
+                } else if self.inner.bars.counts(host) {
+                    self.count(host, EVALUATING, Count::Unknown);
                 }
-                (nix_label(progress), count)
             }
-        };
-        let prefix = if host.is_empty() { "" } else { ": " };
-        self.count(host, &text, &format!("{host}{prefix}{text}"), count);
+        }
     }
 
-    /// The host's line goes.
+    /// What was going on is over: the host's line tells its stage again; without one it goes.
     pub fn done(&self, host: &str) {
+        self.stage_again(host);
+    }
+
+    /// The host is through with its stages, or nothing is to be seen of them for now.
+    pub fn leave(&self, host: &str) {
+        self.inner.stages.end(host);
         self.inner.bars.clear(host);
     }
 
@@ -291,82 +358,38 @@ impl Ui {
         )
     }
 
-    fn count(&self, host: &str, text: &str, label: &str, count: Count) {
-        match &self.inner.events {
-            Some(events) => events.progress(host, text, count),
-            None => self.inner.bars.set(host, label, count),
+    fn count(&self, host: &str, text: &str, count: Count) {
+        if let Some(events) = &self.inner.events {
+            events.progress(host, text, count);
+        } else {
+            let label = self.inner.stages.prefix(host) + text;
+            self.inner.bars.set(host, &label, count);
+        }
+    }
+
+    fn stage_again(&self, host: &str) {
+        match self.inner.stages.label(host) {
+            Some(label) => self.inner.bars.begin(host, &label),
+            None => self.inner.bars.clear(host),
         }
     }
 
     fn line(&self, text: &str) {
+        let mut stderr = anstream::stderr();
+        let lines: Vec<String> = if text.is_empty() {
+            vec![String::new()]
+        } else if std::io::stderr().is_terminal() {
+            let wrapped = |line| wrap::wrap(line, terminal::columns());
+            text.lines().flat_map(wrapped).collect()
+        } else {
+            text.lines().map(str::to_owned).collect()
+        };
         let print = || {
-            // a closed standard error must not end a deploy half-way
-            let _ = writeln!(std::io::stderr(), "{text}");
+            for line in lines {
+                // a closed standard error must not end a deploy half-way
+                let _ = writeln!(stderr, "{}", style::line(&line));
+            }
         };
         self.inner.bars.above(print);
-    }
-}
-
-fn nix_count(progress: &nix::Progress) -> Count {
-    let done = progress.built + progress.copied;
-    let total = progress.to_build + progress.to_copy;
-    if progress.built == progress.to_build && progress.bytes_to_copy > 0 {
-        Count::Bytes {
-            done: progress.bytes,
-            total: progress.bytes_to_copy,
-        }
-    } else if total > 0 {
-        Count::Items { done, total }
-    } else {
-        Count::Unknown
-    }
-}
-
-/// `building 3 of 7, copying 12 of 40: linux-6.12.30`
-fn nix_label(progress: &nix::Progress) -> String {
-    let part = |word, done: u64, total: u64| {
-        (done < total).then(|| format!("{word} {} of {total}", done + 1))
-    };
-    let parts: Vec<String> = [
-        part("building", progress.built, progress.to_build),
-        part("copying", progress.copied, progress.to_copy),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let mut label = parts.join(", ");
-    if !progress.name.is_empty() {
-        label.push_str(": ");
-        label.push_str(&progress.name);
-    }
-    label
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_nix_does_is_told_in_few_words() {
-        let mut progress = nix::Progress {
-            to_build: 7,
-            built: 2,
-            to_copy: 40,
-            copied: 11,
-            bytes: 5,
-            bytes_to_copy: 9,
-            name: "linux-6.12.30".into(),
-        };
-        let label = nix_label(&progress);
-        assert_eq!(label, "building 3 of 7, copying 12 of 40: linux-6.12.30");
-        let items = Count::Items {
-            done: 13,
-            total: 47,
-        };
-        assert_eq!(nix_count(&progress), items);
-        progress.built = 7;
-        assert_eq!(nix_label(&progress), "copying 12 of 40: linux-6.12.30");
-        assert_eq!(nix_count(&progress), Count::Bytes { done: 5, total: 9 });
-        assert_eq!(nix_count(&nix::Progress::default()), Count::Unknown);
     }
 }

@@ -18,14 +18,14 @@ use crate::secrets::{Identities, Rules};
 use crate::ui::Ui;
 
 pub async fn run(args: &Enroll, global: &Global, ui: &Ui) -> Result<()> {
-    match of_fleet(args, global).await? {
+    match of_fleet(args, global, ui).await? {
         Some((flake, fleet)) => in_fleet(args, &flake, &fleet, ui).await,
         None => in_folder(args, &load(&args.rules, global).await?, global, ui).await,
     }
 }
 
 /// The flake and its hosts, unless the user names other rules or stands in a folder without.
-async fn of_fleet(args: &Enroll, global: &Global) -> Result<Option<(Flake, Fleet)>> {
+async fn of_fleet(args: &Enroll, global: &Global, ui: &Ui) -> Result<Option<(Flake, Fleet)>> {
     let here = standing(global)?;
     if !here.ancestors().any(|dir| dir.join("flake.nix").is_file()) {
         return Ok(None);
@@ -36,7 +36,7 @@ async fn of_fleet(args: &Enroll, global: &Global) -> Result<Option<(Flake, Fleet
         Err(_) if args.rules.rules.is_some() => return Ok(None),
         Err(e) => return Err(e),
     };
-    let Some(fleet) = Fleet::load_if_any(&Nix::new(&flake.dir)).await? else {
+    let Some(fleet) = Fleet::load_if_any(&Nix::new(&flake.dir).shown(ui)).await? else {
         return Ok(None);
     };
     let own = flake.dir.join(&fleet.rules).canonicalize().ok();
@@ -68,7 +68,9 @@ async fn in_fleet(args: &Enroll, flake: &Flake, fleet: &Fleet, ui: &Ui) -> Resul
         }
     };
     let secrets = if args.secrets.is_empty() {
-        Needs::of(&Nix::new(&flake.dir), host).await?.secrets
+        Needs::of(&Nix::new(&flake.dir).shown(ui), host)
+            .await?
+            .secrets
     } else {
         let dir = fleet.rules.parent().unwrap_or(&fleet.rules);
         let named = args.secrets.iter().map(|name| HostSecret {

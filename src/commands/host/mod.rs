@@ -21,7 +21,7 @@ pub async fn run(command: &Host, global: &Global, ui: &Ui) -> Result<()> {
         return enroll::run(args, global, ui).await;
     }
     let flake = Flake::find(global.flake.as_deref()).await?;
-    let fleet = Fleet::load(&Nix::new(&flake.dir)).await?;
+    let fleet = Fleet::load(&Nix::new(&flake.dir).shown(ui)).await?;
     match command {
         Host::Enroll(_) => Ok(()),
         Host::Wait {

@@ -13,6 +13,7 @@ use crate::host::known_hosts::KnownHosts;
 use crate::nix::Nix;
 use crate::secrets::Rules;
 use crate::secrets::check::{self, State, Unreadable, check, unreadable};
+use crate::ui::Ui;
 
 /// What a flake check hands over, since nix cannot evaluate inside a build.
 #[derive(Deserialize)]
@@ -36,7 +37,7 @@ struct Uses {
     secrets: Vec<PathBuf>,
 }
 
-pub async fn run(args: &Check, global: &Global) -> Result<()> {
+pub async fn run(args: &Check, global: &Global, ui: &Ui) -> Result<()> {
     let (rules, hosts) = if let Some(file) = &args.evaluated {
         evaluated(args, file, global)?
     } else {
@@ -44,7 +45,7 @@ pub async fn run(args: &Check, global: &Global) -> Result<()> {
         let hosts = if args.no_hosts {
             Vec::new()
         } else {
-            of_flake(&rules, global).await?
+            of_flake(&rules, global, ui).await?
         };
         (rules, hosts)
     };
@@ -83,11 +84,11 @@ fn evaluated(args: &Check, file: &Path, global: &Global) -> Result<(Rules, Vec<U
 }
 
 /// The hosts of the flake the user stands in, if these are its rules.
-async fn of_flake(rules: &Rules, global: &Global) -> Result<Vec<Uses>> {
+async fn of_flake(rules: &Rules, global: &Global, ui: &Ui) -> Result<Vec<Uses>> {
     let Ok(flake) = Flake::find(global.flake.as_deref()).await else {
         return Ok(Vec::new());
     };
-    let nix = Nix::new(&flake.dir);
+    let nix = Nix::new(&flake.dir).shown(ui);
     let Some(fleet) = Fleet::load_if_any(&nix).await? else {
         return Ok(Vec::new());
     };

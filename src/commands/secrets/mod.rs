@@ -19,7 +19,7 @@ use crate::ui::Ui;
 
 pub async fn run(command: &Secrets, global: &Global, ui: &Ui) -> Result<()> {
     match command {
-        Secrets::Check(args) => check::run(args, global).await,
+        Secrets::Check(args) => check::run(args, global, ui).await,
         Secrets::Rekey(args) => rekey(args, global, ui).await,
         Secrets::Edit(args) => edit::run(args, global, ui).await,
         Secrets::Generate(args) => generate::run(args, global, ui).await,

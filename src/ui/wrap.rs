@@ -1,0 +1,93 @@
+//! Sentences broken between words for the terminal they are shown on. Commands stay in one piece, to be copied.
+
+use textwrap::core::Word;
+use textwrap::{Options, WordSeparator, WordSplitter};
+
+/// Below this nothing is gained.
+const NARROW: usize = 40;
+
+/// A line as the lines that fit into so many columns. Code, paths, diffs and what a host printed are left to the terminal.
+pub fn wrap(line: &str, columns: usize) -> Vec<String> {
+    let text = line.trim_start_matches(' ');
+    let margin = line.len() - text.len();
+    let is_prose = text.starts_with(|c: char| c.is_alphanumeric() || "[`".contains(c));
+    if columns < NARROW || margin > 6 || !is_prose || super::style::is_of_host(line) {
+        return vec![line.to_owned()];
+    }
+    let hanging = " ".repeat(margin + hanging(text));
+    let options = Options::new(columns)
+        .break_words(false)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .word_separator(WordSeparator::Custom(words))
+        .subsequent_indent(&hanging);
+    let lines = textwrap::wrap(line, options);
+    lines
+        .into_iter()
+        .map(std::borrow::Cow::into_owned)
+        .collect()
+}
+
+/// How far the lines after the first one stand to the right of it.
+fn hanging(text: &str) -> usize {
+    match text.split_once(' ') {
+        Some((first @ ("Error:" | "Warning:" | "Hint:"), _)) => first.len() + 1,
+        Some((first, _)) if first.starts_with('[') && first.ends_with(']') => first.len() + 1,
+        _ => 0,
+    }
+}
+
+/// Splits at spaces outside of backticks.
+fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
+    let mut words = Vec::new();
+    let (mut start, mut quoted, mut after_space) = (0, false, false);
+    for (at, c) in line.char_indices() {
+        if after_space && c != ' ' && !quoted && at > start {
+            words.push(Word::from(&line[start..at]));
+            start = at;
+        }
+        quoted ^= c == '`';
+        after_space = c == ' ' && !quoted;
+    }
+    words.push(Word::from(&line[start..]));
+    Box::new(words.into_iter())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrap;
+
+    #[test]
+    fn sentences_break_between_words_and_commands_do_not() {
+        let hint =
+            "Hint: Wait for its end, or decide it with `spinet deploy bach --confirm` or `--undo`.";
+        assert_eq!(
+            wrap(hint, 60),
+            [
+                "Hint: Wait for its end, or decide it with",
+                "      `spinet deploy bach --confirm` or `--undo`."
+            ]
+        );
+        let step = "[2/5] Build bach's image with `nix build .#bach-image` on this machine.";
+        assert_eq!(
+            wrap(step, 60),
+            [
+                "[2/5] Build bach's image with `nix build .#bach-image` on",
+                "      this machine."
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_sentence_is_left_alone() {
+        let long = "word ".repeat(30);
+        for line in [
+            format!("        {long}"),
+            format!("+ {long}"),
+            format!("bach | {long}"),
+            format!("/nix/store/{long}"),
+        ] {
+            assert_eq!(wrap(&line, 60), [line]);
+        }
+        assert_eq!(wrap(&long, 30).len(), 1, "too narrow");
+    }
+}
