@@ -25,7 +25,7 @@ impl Job<'_> {
     }
 }
 
-/// How many hosts of a run are through.
+/// How many hosts of a run are done.
 pub struct Tally<'u> {
     ui: &'u Ui,
     began: Instant,
@@ -49,7 +49,7 @@ impl<'u> Tally<'u> {
         if self.hosts > 1 {
             let (done, all) = (self.done.get(), self.hosts);
             self.ui
-                .tally(&format!("{done} of {all} hosts are through"), done, all);
+                .tally(&format!("{done} of {all} hosts done"), done, all);
         }
     }
 

@@ -8,6 +8,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{terminal, visible};
 
+/// How often times and spinners move.
+const TICK: Duration = Duration::from_millis(200);
+
 /// How far something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
@@ -58,48 +61,33 @@ impl Bars {
         self.set(key, label, Count::Unknown);
     }
 
-    /// Shows how far something is on the line of `key`: a host, or nothing for the run, which stands below the hosts.
+    /// Shows how far something is on the line of `key`: a host, or nothing for the run, which stands below the hosts. Hosts
+    /// take up half of the terminal at most.
     pub fn set(&self, key: &str, label: &str, count: Count) {
         if self.all.is_hidden() {
             return;
         }
         let mut lines = self.lines.borrow_mut();
-        let Some(line) = self.line(&mut lines, key) else {
-            return;
-        };
-        let goes_on = count.goes_on(line.count);
-        line.count = count;
-        if !goes_on {
-            if let Ok(style) = ProgressStyle::with_template(count.template(terminal::columns())) {
-                line.bar.set_style(style);
-            }
-            line.bar.reset();
-        }
-        line.bar.set_message(visible(label));
-        if let Count::Bytes { done, total } | Count::Items { done, total } = count {
-            line.bar.set_length(total);
-            line.bar.set_position(done);
-        }
-    }
-
-    /// The line of `key`. None for a host when half of the terminal is full of them.
-    fn line<'l>(&self, lines: &'l mut BTreeMap<String, Line>, key: &str) -> Option<&'l mut Line> {
-        if !lines.contains_key(key) {
-            if !key.is_empty() && lines.len() >= terminal::rows() / 2 {
-                return None;
-            }
-            let above = lines.keys().filter(|k| !k.is_empty() && k.as_str() < key);
-            let bar = ProgressBar::no_length();
-            let bar = if key.is_empty() {
-                self.all.add(bar)
-            } else {
-                self.all.insert(above.count(), bar)
+        if let Some(line) = lines.get_mut(key) {
+            line.set(label, count);
+        } else if key.is_empty() || lines.len() < terminal::rows() / 2 {
+            let mut line = Line {
+                count: Count::Over,
+                bar: ProgressBar::hidden(),
             };
-            bar.enable_steady_tick(Duration::from_millis(200));
-            let count = Count::Over;
-            lines.insert(key.to_owned(), Line { count, bar });
+            line.set(label, count);
+            let above = lines
+                .keys()
+                .filter(|k| !k.is_empty() && k.as_str() < key)
+                .count();
+            if key.is_empty() {
+                self.all.add(line.bar.clone());
+            } else {
+                self.all.insert(above, line.bar.clone());
+            }
+            line.bar.enable_steady_tick(TICK);
+            lines.insert(key.to_owned(), line);
         }
-        lines.get_mut(key)
     }
 
     /// Whether a line tells how far something is.
@@ -131,6 +119,24 @@ impl Bars {
     /// Prints something above the lines.
     pub fn above(&self, print: impl FnOnce()) {
         self.all.suspend(print);
+    }
+}
+
+impl Line {
+    fn set(&mut self, label: &str, count: Count) {
+        let goes_on = count.goes_on(self.count);
+        self.count = count;
+        if !goes_on {
+            if let Ok(style) = ProgressStyle::with_template(count.template(terminal::columns())) {
+                self.bar.set_style(style);
+            }
+            self.bar.reset();
+        }
+        self.bar.set_message(visible(label));
+        if let Count::Bytes { done, total } | Count::Items { done, total } = count {
+            self.bar.set_length(total);
+            self.bar.set_position(done);
+        }
     }
 }
 

@@ -227,7 +227,7 @@ impl Ui {
         self.stage_again(host);
     }
 
-    /// The host is through with its stages, or nothing is to be seen of them for now.
+    /// The host is done with its stages, or nothing is to be seen of them for now.
     pub fn leave(&self, host: &str) {
         self.inner.stages.end(host);
         self.inner.bars.clear(host);
@@ -241,6 +241,7 @@ impl Ui {
     pub fn ask(&self, question: &str, flag: &str) -> Result<String> {
         self.need_terminal(question, flag)?;
         self.progress_done();
+        let question = wrap::wrap(question, terminal::columns()).join("\n");
         eprint!("{question} ");
         std::io::stderr()
             .flush()

@@ -31,6 +31,8 @@ pub fn wrap(line: &str, columns: usize) -> Vec<String> {
 fn hanging(text: &str) -> usize {
     match text.split_once(' ') {
         Some((first @ ("Error:" | "Warning:" | "Hint:"), _)) => first.len() + 1,
+        // of a host
+        Some((first, _)) if first.ends_with(':') => 2,
         Some((first, _)) if first.starts_with('[') && first.ends_with(']') => first.len() + 1,
         _ => 0,
     }
