@@ -65,14 +65,21 @@ pub struct Deploy {
 }
 
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "they are flags")]
 pub struct Status {
     /// The hosts: names, patterns such as 'b*', tags such as @kitchen [default: all]
     #[arg(add = ArgValueCandidates::new(complete::hosts_and_tags))]
     pub hosts: Vec<String>,
+    /// Tell everything of each host, in the place of a line each [default: for a single host]
+    #[arg(short, long)]
+    pub long: bool,
+    /// How long a host may take to be found and to greet, in seconds; it has four times as long to let us in and tell its state
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+    pub timeout: u16,
     /// Where the host answers, instead of the address in hosts/default.nix (one host only)
     #[arg(long, value_name = "ADDRESS")]
     pub address: Option<String>,
-    /// Do not evaluate what the flake builds
+    /// Do not evaluate the flake, neither for what it builds nor for the secrets of the hosts
     #[arg(long)]
     pub no_build: bool,
     /// Look again and again, with this many seconds between [default: 5]
@@ -82,7 +89,7 @@ pub struct Status {
     #[arg(long)]
     pub ask_sudo_password: bool,
     /// How many hosts are asked at once
-    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     pub parallel: u16,
 }
 

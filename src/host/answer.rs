@@ -63,6 +63,9 @@ impl Answer {
         match self {
             Self::Closed(_) => "takes no connections yet",
             Self::Silent(_) => "does not respond",
+            Self::BrokenOff(why) if why.contains("timed out") => {
+                "takes connections and says nothing"
+            }
             Self::BrokenOff(_) => "breaks connections off",
             Self::Stranger => "shows another key",
         }

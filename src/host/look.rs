@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 
 use super::guard::Guard;
 use super::health;
-use super::manifest::Manifest;
-use super::root::Root;
+use super::manifest::{self, Manifest};
+use super::root::{Remote, Root};
 use super::ssh::Target;
 use super::status::Status;
 use super::wait::Search;
@@ -17,6 +17,8 @@ use crate::error::Failure;
 use crate::process::Output;
 use crate::ui::{Ui, visible};
 
+/// Where the guard's answer ends and the manifest of the system that runs begins.
+const MANIFEST: &str = "\nspinet-manifest\n";
 /// How long the answer to one question may take.
 pub const QUESTION: Duration = Duration::from_secs(30);
 
@@ -53,6 +55,34 @@ impl Seen {
         })
     }
 
+    /// Reads the answer to [`question`], and asks for the health checks: they are given up after `limit`, not the host.
+    pub(super) async fn read(
+        target: Target,
+        password: Option<&Rc<SecretString>>,
+        output: &Output,
+        limit: Duration,
+    ) -> Result<Self> {
+        let root = Root::of(&target.host.user, password);
+        let answer = answer(&target, &root, output)?;
+        let (told, manifest) = answer.split_once(MANIFEST).unwrap_or((&answer, ""));
+        let status = state(&target, told)?;
+        let failing = match Manifest::read(manifest).map(|manifest| health::checks(&manifest)) {
+            Ok(checks) if checks.is_empty() => Some(Vec::new()),
+            Ok(checks) => {
+                let ask = health::ask(&target, &root, &checks, QUESTION);
+                tokio::time::timeout(limit, ask).await.unwrap_or(Ok(None))?
+            }
+            // there is none: spinet did not make that system
+            Err(_) => None,
+        };
+        Ok(Self {
+            target,
+            root,
+            status,
+            failing,
+        })
+    }
+
     /// Has a script of our own run on the host as root, without leaving it there; what it prints.
     pub async fn ask(&self, script: &str) -> Result<String> {
         let run = r#"exec sh -c "$(cat)" spinet"#;
@@ -68,9 +98,7 @@ pub async fn told(
     root: &Root,
     output: &Output,
 ) -> Result<(Status, Option<Vec<String>>)> {
-    let told = answer(target, root, output)?;
-    let status = Status::parse(&told)
-        .with_context(|| format!("while reading the state of {}", target.host.name))?;
+    let status = state(target, &answer(target, root, output)?)?;
     let failing = match Manifest::on(target, "/run/current-system").await {
         Ok(manifest) => health::ask(target, root, &health::checks(&manifest), QUESTION).await?,
         // there is none: spinet did not make that system
@@ -78,6 +106,21 @@ pub async fn told(
         Err(error) => return Err(error),
     };
     Ok((status, failing))
+}
+
+/// Asks for the guard's look and for the manifest in one session: each costs a small board a good part of a second.
+pub(super) fn question(guard: &Guard) -> Remote {
+    let mut remote = guard.look();
+    let manifest = format!("/run/current-system/{}", manifest::PATH);
+    remote.script.push_str(&format!(
+        "; code=$?; echo {}; cat {manifest} 2>/dev/null; exit $code",
+        MANIFEST.trim()
+    ));
+    remote
+}
+
+fn state(target: &Target, told: &str) -> Result<Status> {
+    Status::parse(told).with_context(|| format!("while reading the state of {}", target.host.name))
 }
 
 /// What a script printed; a failure is told with what to do if sudo is the reason.

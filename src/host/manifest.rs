@@ -57,7 +57,7 @@ fn root() -> String {
 }
 
 /// Where it is in a toplevel.
-const PATH: &str = "etc/spinet/host.json";
+pub(super) const PATH: &str = "etc/spinet/host.json";
 
 impl Manifest {
     /// Reads it from a toplevel in the local store.
@@ -88,7 +88,7 @@ impl Manifest {
     }
 
     /// Reads the file's text.
-    fn read(text: &str) -> Result<Self> {
+    pub(super) fn read(text: &str) -> Result<Self> {
         Ok(serde_json::from_str(text)?)
     }
 }

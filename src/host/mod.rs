@@ -4,6 +4,7 @@ mod answer;
 mod discover;
 pub mod facts;
 pub mod firewall;
+pub mod glance;
 pub mod guard;
 pub mod health;
 pub mod key;

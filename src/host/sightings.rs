@@ -66,6 +66,27 @@ impl Sightings {
         self.name_of(address) == Some(name)
     }
 
+    /// Why nobody let us in, in a few words: of several addresses the one that says most.
+    pub fn in_short(&self) -> String {
+        let says = |(_, sighting): &(&SocketAddr, &Sighting)| match &sighting.answer {
+            None => 0,
+            Some(Answer::Silent(_)) => 1,
+            Some(Answer::Closed(_)) => 2,
+            Some(Answer::BrokenOff(_)) => 3,
+            Some(Answer::Stranger) => 4,
+        };
+        match self.seen.iter().rev().max_by_key(says) {
+            None => "nothing was heard of it".into(),
+            Some((address, sighting)) => {
+                let words = sighting
+                    .answer
+                    .as_ref()
+                    .map_or("does not answer in time", Answer::words);
+                format!("{} {words}", address.ip())
+            }
+        }
+    }
+
     /// For the progress line.
     pub fn summary(&self) -> String {
         if self.seen.is_empty() {
@@ -165,6 +186,7 @@ mod tests {
     fn the_error_says_what_was_heard() {
         let mut sightings = Sightings::default();
         let silence = error(&sightings);
+        assert_eq!(sightings.in_short(), "nothing was heard of it");
         assert!(silence.contains("nothing was heard of it"), "{silence}");
         assert!(
             silence.contains("a wrong passphrase looks like silence"),
@@ -187,6 +209,7 @@ mod tests {
         sightings.heard(&heard("bach.local", "[fe80::1%3]:22"));
         let refused = Answer::read("connect: Connection refused".into());
         sightings.answered("[fe80::1%3]:22".parse().unwrap(), refused);
+        assert_eq!(sightings.in_short(), "10.0.0.2 shows another key");
         let shown = error(&sightings);
         assert!(shown.contains("did not let us in"), "{shown}");
         assert!(

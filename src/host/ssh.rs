@@ -15,6 +15,8 @@ use crate::error::Failure;
 use crate::fleet::Host;
 use crate::process::{Cmd, Output, quote};
 
+/// How long ssh waits for a connection and the greeting of the SSH server, in seconds.
+const CONNECT: u64 = 5;
 /// What ssh exits with when the connection failed, not the command.
 const SSH_FAILED: i32 = 255;
 
@@ -26,6 +28,8 @@ pub struct Target {
     pub address: Option<SocketAddr>,
     /// Holds the pin and the control socket. Its path has no spaces: nix splits `NIX_SSHOPTS` at them.
     dir: TempDir,
+    /// Seconds until the host has to be connected and to greet.
+    connect: u64,
     closed: bool,
 }
 
@@ -60,8 +64,21 @@ impl Target {
             host: host.clone(),
             address,
             dir,
+            connect: CONNECT,
             closed: false,
         })
+    }
+
+    /// Gives the host only so long to be connected and to greet, at least a second: ssh counts in whole ones.
+    #[must_use]
+    pub fn connected_within(mut self, limit: Duration) -> Self {
+        self.connect = limit
+            .as_millis()
+            .div_ceil(1000)
+            .max(1)
+            .try_into()
+            .unwrap_or(CONNECT);
+        self
     }
 
     /// `user@name`, as ssh and nix are given it; the address travels in the options. nix takes no IPv6 address with an
@@ -100,7 +117,7 @@ impl Target {
             "CheckHostIP=no".into(),
             "ForwardAgent=no".into(),
             "ForwardX11=no".into(),
-            "ConnectTimeout=5".into(),
+            format!("ConnectTimeout={}", self.connect),
             "ServerAliveInterval=5".into(),
             "ServerAliveCountMax=3".into(),
             "LogLevel=ERROR".into(),
@@ -299,5 +316,21 @@ mod tests {
         }
         let pin = std::fs::read_to_string(target.dir.path().join("pin")).unwrap();
         assert_eq!(pin, "bach ssh-ed25519 AAAA\n");
+    }
+
+    #[test]
+    fn a_connection_is_waited_for_in_whole_seconds() {
+        let seconds = |millis| {
+            let target = Target::new(&host(), None, "ssh-ed25519 AAAA").unwrap();
+            let target = target.connected_within(Duration::from_millis(millis));
+            let options = target.shared_options();
+            let own = options
+                .iter()
+                .find_map(|o| o.strip_prefix("ConnectTimeout="));
+            own.map(str::to_owned)
+        };
+        for (millis, whole) in [(0, "1"), (1000, "1"), (1001, "2"), (60_000, "60")] {
+            assert_eq!(seconds(millis).as_deref(), Some(whole));
+        }
     }
 }

@@ -25,7 +25,7 @@ const FORGET: Duration = Duration::from_secs(30);
 /// How long one question to a host that should be up listens for addresses.
 const LISTEN: Duration = Duration::from_millis(1500);
 /// By how much one address is asked before the next: sshd counts a connection that is cut off because another was faster.
-const HEAD_START: Duration = Duration::from_secs(1);
+pub(super) const HEAD_START: Duration = Duration::from_secs(1);
 /// How often the progress line changes.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -144,7 +144,7 @@ impl Search<'_> {
     }
 
     /// What the host is asked for as, without the dot of a fully qualified name or the brackets of an IPv6 address.
-    fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         self.address
             .unwrap_or(&self.host.address)
             .trim_end_matches('.')
@@ -152,7 +152,7 @@ impl Search<'_> {
     }
 
     /// The name, and those avahi may have given the host instead. An address the user gave stands for itself.
-    fn names(&self) -> Vec<String> {
+    pub(super) fn names(&self) -> Vec<String> {
         let mut names = vec![self.name().to_owned()];
         if self.address.is_none() {
             names.extend(renamed(self.name()));
@@ -160,7 +160,7 @@ impl Search<'_> {
         names
     }
 
-    fn listen(&self, names: &[String]) -> Listener {
+    pub(super) fn listen(&self, names: &[String]) -> Listener {
         Listener::new(names, self.host.port, self.address.is_some())
     }
 
@@ -247,12 +247,12 @@ impl Search<'_> {
         }
     }
 
-    fn gave_up(&self, seen: &Sightings) -> anyhow::Error {
+    pub(super) fn gave_up(&self, seen: &Sightings) -> anyhow::Error {
         seen.gave_up(&self.host.name, self.name(), self.timeout)
     }
 
     /// The host answers, but under another name than its own.
-    fn conflict(&self, address: SocketAddr, seen: &Sightings) -> String {
+    pub(super) fn conflict(&self, address: SocketAddr, seen: &Sightings) -> String {
         let (host, name) = (&self.host.name, self.name());
         let others: Vec<_> = seen.named(name).map(scoped).collect();
         let other = if others.is_empty() {

@@ -159,18 +159,6 @@ impl Nix {
         cmd.text().await.map(PathBuf::from)
     }
 
-    /// The paths of several hosts' systems when they are built, by host, in one evaluation; nothing is built. None for a
-    /// system whose assertions fail.
-    pub async fn out_paths(&self, hosts: &[String]) -> Result<BTreeMap<String, Option<String>>> {
-        let names = serde_json::to_string(hosts)?;
-        let apply = format!(
-            "all: builtins.listToAttrs (map (name: {{ inherit name; value = let path = builtins.tryEval all.${{name}}.config.system.build.toplevel.outPath; in if path.success then path.value else null; }}) (builtins.fromJSON {}))",
-            serde_json::to_string(&names)?
-        );
-        let value = self.eval("nixosConfigurations", Some(&apply)).await?;
-        serde_json::from_value(value).context("while reading what the flake builds")
-    }
-
     /// Whether a path is in the store, by default this machine's.
     pub async fn is_valid(&self, path: &Path, store: Option<&str>) -> bool {
         let mut cmd = self.cmd("path-info").arg(path);

@@ -14,6 +14,9 @@ use crate::process::Background;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Seconds that an emulated machine may take to greet.
+const PATIENT: &str = "10";
+
 /// What `spinet status --json` tells, as far as it matters here.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -79,7 +82,11 @@ impl Rehearsal<'_> {
     }
 
     async fn ask(&self, flags: &[&str]) -> Result<Seen> {
-        let args = [&["status", &self.host.name, "--json"], flags].concat();
+        let args = [
+            &["status", &self.host.name, "--json", "--timeout", PATIENT],
+            flags,
+        ]
+        .concat();
         let cmd = self.scratch.spinet(self.network, &self.found(&args))?;
         let output = cmd.output().await?;
         let rows: Vec<Seen> = serde_json::from_slice(&output.stdout).with_context(|| {
