@@ -67,7 +67,7 @@
         path = ./templates/fleet;
         description = "A flake with one Raspberry Pi, to be made yours by editing two marked lines";
         welcomeText = ''
-          Edit the two lines marked EDIT (`grep -rn EDIT .`), then go on with README.md.
+          Edit the two lines marked EDIT (`grep -rn 'EDIT [12]' .`), then go on with README.md.
         '';
       };
 
