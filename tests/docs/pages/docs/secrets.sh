@@ -1,0 +1,9 @@
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154,SC2164
+# In a folder with agenix rules alone.
+
+setup() {
+  agenix_folder "$work/secrets"
+  here=$work/secrets
+  ssh-keygen -q -t ed25519 -N '' -C bach -f "$here/ssh_host_ed25519_key"
+  ssh-keygen -q -t ed25519 -N '' -C bach -f "$here/new_key"
+}

@@ -1,0 +1,4 @@
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154,SC2164
+setup() {
+  here=$work/spinet
+}
