@@ -1,8 +1,10 @@
 //! What a shell offers while a command is being typed: hosts, secrets, networks and cards as they are at that moment.
 //! Nothing is asked, nothing is told: where something cannot be known at once, there are no candidates.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -10,8 +12,10 @@ use clap_complete::CompletionCandidate;
 
 use crate::card::disk;
 use crate::fleet::{Flake, Fleet, Host};
+use crate::history;
 use crate::nix::Nix;
 use crate::secrets::Rules;
+use crate::state;
 use crate::wifi::{Knowledge, files};
 
 /// Nobody waits longer for a candidate.
@@ -23,6 +27,25 @@ pub fn hosts() -> Vec<CompletionCandidate> {
         let hosts = fleet().await?.choose(&[])?;
         Ok(hosts.iter().map(host_candidate).collect())
     })
+}
+
+/// The flake's hosts, and those that only the history knows.
+pub fn hosts_and_recorded() -> Vec<CompletionCandidate> {
+    let mut all = hosts();
+    let known: BTreeSet<_> = all.iter().map(|host| host.get_value().to_owned()).collect();
+    let recorded = now(async {
+        let tree = history::of_folder(&Line::typed().standing()?).await?;
+        let (entries, _) = history::read(&state::of_tree(&tree)?)?;
+        let names: BTreeSet<_> = entries.into_iter().filter_map(|entry| entry.host).collect();
+        let gone = names
+            .into_iter()
+            .filter(|name| !known.contains(OsStr::new(name)));
+        Ok(gone
+            .map(|name| candidate(name, "only in the history".into()))
+            .collect())
+    });
+    all.extend(recorded);
+    all
 }
 
 /// The flake's hosts, and their tags as `@TAG`.
@@ -45,7 +68,8 @@ pub fn hosts_and_tags() -> Vec<CompletionCandidate> {
 /// The rules' secrets.
 pub fn secrets() -> Vec<CompletionCandidate> {
     now(async {
-        let rules = Rules::locate(&std::env::current_dir()?, None).await?;
+        let line = Line::typed();
+        let rules = Rules::locate(&line.standing()?, line.value(&["--rules"]).as_deref()).await?;
         let entries = rules.entries().iter().map(|(name, rule)| {
             let readers: Vec<_> = rule
                 .recipients
@@ -58,13 +82,17 @@ pub fn secrets() -> Vec<CompletionCandidate> {
     })
 }
 
-/// The networks this machine knows, if that takes no more rights than there are.
+/// The networks that this machine or `--wifi-from` knows, if that takes no more rights than there are.
 pub fn networks() -> Vec<CompletionCandidate> {
     now(async {
-        if files::system_is_closed() && !rustix::process::geteuid().is_root() {
-            return Ok(Vec::new());
-        }
-        let knowledge = Knowledge::of(&files::of_system()?);
+        let found = match Line::typed().value(&["--wifi-from"]) {
+            Some(path) => files::of(&path)?,
+            None if files::system_is_closed() && !rustix::process::geteuid().is_root() => {
+                return Ok(Vec::new());
+            }
+            None => files::of_system()?,
+        };
+        let knowledge = Knowledge::of(&found);
         let usable = knowledge.usable().into_iter();
         Ok(usable
             .map(|profile| candidate(profile.shown(), profile.kind().to_owned()))
@@ -85,21 +113,50 @@ pub fn cards() -> Vec<CompletionCandidate> {
 
 /// The flake that `-C` names on the line being typed, or the nearest one upwards.
 async fn fleet() -> Result<Fleet> {
-    let words: Vec<String> = std::env::args().collect();
-    let named = named_flake(&words);
-    let flake = Flake::find(named.as_deref()).await?;
+    let flake = Flake::find(Line::typed().flake().as_deref()).await?;
     Fleet::load(&Nix::new(&flake.dir)).await
 }
 
-fn named_flake(words: &[String]) -> Option<PathBuf> {
-    let pairs = words.windows(2);
-    let mut apart = pairs.filter(|pair| matches!(pair[0].as_str(), "-C" | "--flake"));
-    let together = || words.iter().find_map(|word| word.strip_prefix("--flake="));
-    let dir = apart
-        .next()
-        .map(|pair| pair[1].as_str())
-        .or_else(together)?;
-    Some(Path::new(dir).to_owned())
+/// The words being typed.
+struct Line(Vec<String>);
+
+impl Line {
+    /// The shell hands them over as this process' own arguments.
+    fn typed() -> Self {
+        Self(std::env::args().collect())
+    }
+
+    fn flake(&self) -> Option<PathBuf> {
+        self.value(&["--flake", "-C"])
+    }
+
+    /// Where the user stands, or `-C` has it.
+    fn standing(&self) -> Result<PathBuf> {
+        self.flake()
+            .map_or_else(|| Ok(std::env::current_dir()?), Ok)
+    }
+
+    /// The path given with a flag, apart from it or, with a long one, after `=`. A shell has not put the home in yet.
+    fn value(&self, flags: &[&str]) -> Option<PathBuf> {
+        let apart = self
+            .0
+            .windows(2)
+            .find(|pair| flags.contains(&pair[0].as_str()));
+        let together = || {
+            let long = flags.iter().find(|flag| flag.starts_with("--"))?;
+            let mut words = self.0.iter();
+            words.find_map(|word| word.strip_prefix(long)?.strip_prefix('='))
+        };
+        let path = apart.map(|pair| pair[1].as_str()).or_else(together)?;
+        let home = || std::env::var_os("HOME").map(PathBuf::from);
+        match path
+            .strip_prefix("~/")
+            .and_then(|rest| Some(home()?.join(rest)))
+        {
+            Some(path) => Some(path),
+            None => (!path.is_empty()).then(|| path.into()),
+        }
+    }
 }
 
 fn host_candidate(host: &Host) -> CompletionCandidate {
@@ -133,14 +190,16 @@ mod tests {
 
     #[test]
     fn the_flake_on_the_line_is_the_one_that_is_asked() {
-        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let named = |line| named_flake(&words(line));
+        let flake = |line: &str| Line(line.split(' ').map(str::to_owned).collect()).flake();
         assert_eq!(
-            named("spinet -- spinet -C fleet deploy"),
+            flake("spinet -- spinet -C fleet deploy"),
             Some("fleet".into())
         );
-        assert_eq!(named("spinet deploy --flake=a"), Some("a".into()));
-        assert_eq!(named("spinet deploy -C"), None);
+        assert_eq!(flake("spinet deploy --flake=a"), Some("a".into()));
+        assert_eq!(flake("spinet deploy -C"), None);
+        assert_eq!(flake("spinet deploy -C "), None);
+        let home = PathBuf::from(std::env::var_os("HOME").unwrap());
+        assert_eq!(flake("spinet deploy -C ~/a"), Some(home.join("a")));
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub struct Failure {
     hints: Vec<String>,
     exit: Option<Exit>,
     source: Option<anyhow::Error>,
+    stopped: bool,
 }
 
 impl Failure {
@@ -52,6 +53,7 @@ impl Failure {
             hints: Vec::new(),
             exit: None,
             source: None,
+            stopped: false,
         }
     }
 
@@ -70,6 +72,13 @@ impl Failure {
     #[must_use]
     pub fn exit(mut self, exit: Exit) -> Self {
         self.exit = Some(exit);
+        self
+    }
+
+    /// The user or the system ended the run: nothing went wrong.
+    #[must_use]
+    pub fn stopped(mut self) -> Self {
+        self.stopped = true;
         self
     }
 
@@ -107,6 +116,11 @@ impl<T, E: Into<anyhow::Error>> Hint<T> for Result<T, E> {
 /// The exit code an error asks for; [`Exit::Failed`] unless a [`Failure`] in its chain says otherwise.
 pub fn exit_of(error: &anyhow::Error) -> Exit {
     failures(error).find_map(|f| f.exit).unwrap_or(Exit::Failed)
+}
+
+/// Whether the run was stopped, rather than that something failed.
+pub fn is_stop(error: &anyhow::Error) -> bool {
+    failures(error).any(|failure| failure.stopped)
 }
 
 /// The error as printed on the terminal: message, causes, hints.

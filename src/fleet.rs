@@ -97,6 +97,19 @@ impl Host {
     }
 }
 
+/// The nearest folder with a flake.nix, from `start` upwards.
+pub fn around(start: &Path) -> Option<&Path> {
+    let mut folders = start.ancestors();
+    folders.find(|dir| dir.join("flake.nix").is_file())
+}
+
+/// The user stands where there is no such file.
+pub fn none_around(file: &str, start: &Path) -> Failure {
+    let start = start.display();
+    Failure::usage(format!("There is no {file} in {start} or above it."))
+        .hint("Go to your flake, or name it with --flake DIR.")
+}
+
 /// An address given by hand is that of one host.
 pub fn check_address(address: Option<&str>, hosts: &[Host]) -> Result<()> {
     if address.is_none() || hosts.len() == 1 {
@@ -115,18 +128,18 @@ impl Flake {
         let start = start.canonicalize().map_err(|e| {
             Failure::usage(format!("There is no folder {}.", start.display())).source(e)
         })?;
-        let dir = start
-            .ancestors()
-            .take(if named.is_some() { 1 } else { usize::MAX })
-            .find(|dir| dir.join("flake.nix").is_file())
-            .ok_or_else(|| {
-                Failure::usage(format!(
-                    "There is no flake.nix in {} or above it.",
-                    start.display()
-                ))
-                .hint("Go to your flake, or name it with --flake DIR.")
-            })?
-            .to_owned();
+        let dir = match named {
+            Some(_) if start.join("flake.nix").is_file() => start,
+            Some(_) => {
+                let start = start.display();
+                return Err(Failure::usage(format!("There is no flake.nix in {start}."))
+                    .hint("--flake names the folder that holds it.")
+                    .into());
+            }
+            None => around(&start)
+                .ok_or_else(|| none_around("flake.nix", &start))?
+                .to_owned(),
+        };
         let work_tree = git::work_tree(&dir).await.ok_or_else(|| {
             Failure::new(format!("{} is not in a git work tree.", dir.display()))
                 .hint("Nix would copy the whole folder into its store, secrets included: run `git init` and `git add` what belongs to the flake.")

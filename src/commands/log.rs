@@ -1,37 +1,37 @@
-//! `spinet log`: the history of a flake, or of a folder of secrets, as a table.
+//! The story of `spinet log`: the history of a flake, or of a folder of secrets, and what a host recorded by itself.
 
-use std::path::PathBuf;
+mod table;
+
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::secrets::standing;
 use crate::cli::{Global, Log};
-use crate::error::Failure;
-use crate::git;
+use crate::error::Exit;
+use crate::fleet::{Flake, Fleet};
 use crate::history::{self, Entry};
-use crate::process::Cmd;
-use crate::secrets::Rules;
+use crate::host::known_hosts::KnownHosts;
+use crate::host::log::{Decision, Log as HostLog};
+use crate::host::wait::Search;
+use crate::nix::Nix;
 use crate::state;
 use crate::ui::{Ui, visible};
 
-/// Nobody waits longer for local times.
-const LIMIT: Duration = Duration::from_secs(2);
-/// Of a commit's name.
-const SHORT: usize = 7;
+/// How long a host may take to answer.
+const REACH: Duration = Duration::from_secs(10);
 
 pub async fn run(args: &Log, global: &Global, ui: &Ui) -> Result<()> {
-    let tree = tree(global).await?;
+    let tree = history::of_folder(&standing(global)?).await?;
     let (mut entries, skipped) = history::read(&state::of_tree(&tree)?)?;
-    if skipped > 0 {
-        ui.warn(format!(
-            "{} of the history cannot be read and {} left out; a power cut or a full disk can do that.",
-            if skipped == 1 { "1 line".to_owned() } else { format!("{skipped} lines") },
-            if skipped == 1 { "is" } else { "are" },
-        ));
-    }
+    tell_skipped("the history", skipped, ui);
     if let Some(host) = &args.host {
         entries.retain(|entry| entry.host.as_ref() == Some(host));
+    }
+    if let (Some(host), true) = (&args.host, args.on_host) {
+        entries.extend(on_host(host, args, &tree, ui).await?);
+        entries.sort_by(|a, b| a.time.cmp(&b.time));
     }
     if let Some(lines) = args.lines {
         entries.drain(..entries.len().saturating_sub(lines));
@@ -41,10 +41,89 @@ pub async fn run(args: &Log, global: &Global, ui: &Ui) -> Result<()> {
     } else if entries.is_empty() {
         ui.say(nothing(args, &tree.display().to_string()));
     } else {
-        let times = local_times(&entries).await;
-        print!("{}", table(&entries, &times, columns(), global.verbose));
+        let times = table::local_times(&entries).await;
+        let room = table::columns();
+        print!("{}", table::table(&entries, &times, room, global.verbose));
     }
     Ok(())
+}
+
+/// What the host's guard decided, also when nobody waited for it or another machine deployed.
+async fn on_host(name: &str, args: &Log, flake: &Path, ui: &Ui) -> Result<Vec<Entry>> {
+    let flake = Flake::find(Some(flake)).await?;
+    let fleet = Fleet::load(&Nix::new(&flake.dir)).await?;
+    let host = fleet.host(name)?;
+    let key = KnownHosts::read(&flake.dir.join(&fleet.known_hosts))?.need(name)?;
+    let search = Search {
+        host,
+        address: args.address.as_deref(),
+        timeout: REACH,
+    };
+    let password = ui.sudo_password(args.ask_sudo_password)?;
+    let Some(log) = HostLog::of(&search, &key, password.as_ref(), ui).await? else {
+        ui.say(format!(
+            "{name} has no log of its own yet: the next deploy from this version of spinet begins one."
+        ));
+        return Ok(Vec::new());
+    };
+    tell_skipped(&format!("{name}'s own log"), log.skipped, ui);
+    let decisions = log.decisions.into_iter();
+    Ok(decisions.map(|decision| entry(name, decision)).collect())
+}
+
+/// A decision of the guard in the form of the history.
+fn entry(host: &str, decision: Decision) -> Entry {
+    let Decision {
+        time,
+        attempt,
+        phase,
+        new,
+        old,
+    } = decision;
+    let (outcome, exit, detail) = match phase.as_str() {
+        "committed" => (
+            "deployed",
+            0,
+            format!("Attempt {attempt} took the place of {old}."),
+        ),
+        "undone" => {
+            let detail = format!("Attempt {attempt} was undone; the host went back to {old}.");
+            ("undone", Exit::Undone.code(), detail)
+        }
+        "failed" => {
+            let detail = format!(
+                "Attempt {attempt} could not be undone for good; before it the host ran {old}."
+            );
+            ("failed", Exit::Failed.code(), detail)
+        }
+        other => (other, 0, format!("Attempt {attempt}, after {old}.")),
+    };
+    Entry {
+        time,
+        user: "guard".into(),
+        machine: host.into(),
+        action: "decide".into(),
+        host: Some(host.into()),
+        revision: None,
+        system: Some(new),
+        outcome: outcome.into(),
+        exit,
+        seconds: None,
+        detail: Some(detail),
+    }
+}
+
+fn tell_skipped(of: &str, lines: usize, ui: &Ui) {
+    if lines == 0 {
+        return;
+    }
+    let (lines, are) = match lines {
+        1 => ("1 line".to_owned(), "is"),
+        more => (format!("{more} lines"), "are"),
+    };
+    ui.warn(format!(
+        "{lines} of {of} cannot be read and {are} left out; a power cut or a full disk can do that."
+    ));
 }
 
 /// What there is to say when there is nothing to show.
@@ -54,226 +133,7 @@ fn nothing(args: &Log, tree: &str) -> String {
     }
     let what = args.host.as_deref().unwrap_or(tree);
     format!(
-        "Nothing is recorded of {} yet: what `spinet bootstrap`, `deploy`, `host enroll` and `secrets rekey` do from now on is.",
+        "Nothing is recorded of {} yet: what `spinet bootstrap`, `deploy`, `host enroll` and `secrets rekey`, `edit` and `generate` do from now on is.",
         visible(what)
     )
-}
-
-/// The folder of the flake around the place where the user stands, else the one that its rules belong to.
-async fn tree(global: &Global) -> Result<PathBuf> {
-    let here = standing(global)?;
-    let here = here
-        .canonicalize()
-        .with_context(|| format!("while looking for {}", here.display()))?;
-    let mut flakes = here
-        .ancestors()
-        .filter(|dir| dir.join("flake.nix").is_file());
-    if let Some(flake) = flakes.next() {
-        return Ok(flake.to_owned());
-    }
-    let rules = Rules::find(&here, None)
-        .ok()
-        .and_then(|rules| rules.canonicalize().ok());
-    let Some(folder) = rules.as_deref().and_then(std::path::Path::parent) else {
-        let here = here.display();
-        return Err(Failure::usage(format!(
-            "There is neither a flake.nix nor a secrets.nix in {here} or above it."
-        ))
-        .hint("Go to your flake, or name it with --flake DIR.")
-        .into());
-    };
-    Ok(git::work_tree(folder)
-        .await
-        .unwrap_or_else(|| folder.to_owned()))
-}
-
-/// When each entry ended, in this machine's time zone, which the system's `date` knows; without its help in UTC.
-async fn local_times(entries: &[Entry]) -> Vec<String> {
-    let stamps: Vec<_> = entries.iter().map(|entry| entry.time.as_str()).collect();
-    let date = Cmd::new("date").args(["--file=-", "+%Y-%m-%d %H:%M"]);
-    let date = date.input(stamps.join("\n")).timeout(LIMIT);
-    let told = date.text().await.unwrap_or_default();
-    let times: Vec<_> = told.lines().map(str::to_owned).collect();
-    if times.len() == entries.len() {
-        return times;
-    }
-    stamps.into_iter().map(utc).collect()
-}
-
-/// `2026-11-26T13:24:24Z` as `2026-11-26 13:24Z`.
-fn utc(stamp: &str) -> String {
-    let (day, time) = stamp.split_once('T').unwrap_or((stamp, ""));
-    format!("{day} {}Z", time.get(..5).unwrap_or_default())
-}
-
-/// Columns of the terminal; none where the table goes elsewhere.
-fn columns() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
-    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
-}
-
-/// One line an entry, with as much as the terminal has room for, and below it why it did not end as it should; with
-/// `all_details` how it ended in any case.
-fn table(entries: &[Entry], times: &[String], room: Option<usize>, all_details: bool) -> String {
-    let rows = |level| -> Vec<Vec<String>> {
-        let entries = entries.iter().zip(times);
-        entries
-            .map(|(entry, time)| cells(entry, time, level))
-            .collect()
-    };
-    let fits = |rows: &Vec<Vec<String>>| {
-        let widths = widths(rows);
-        let all = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
-        room.is_none_or(|room| all <= room)
-    };
-    let all = (0..LEVELS).map(rows).find(fits);
-    let rows = all.unwrap_or_else(|| rows(LEVELS));
-    let widths = widths(&rows);
-    let mut text = String::new();
-    for (entry, row) in entries.iter().zip(&rows) {
-        let cells = row.iter().zip(&widths);
-        let line: Vec<_> = cells
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        text.push_str(line.join("  ").trim_end());
-        text.push('\n');
-        if let Some(detail) = entry
-            .detail
-            .as_ref()
-            .filter(|_| all_details || entry.exit != 0)
-        {
-            let line = format!("    {}", visible(&detail.replace('\n', " ")));
-            text.push_str(&cut(&line, room));
-            text.push('\n');
-        }
-    }
-    text
-}
-
-/// How many times something can be left out of a row.
-const LEVELS: usize = 3;
-
-/// An entry's cells; each level has less: the machine, who, the revision.
-fn cells(entry: &Entry, time: &str, level: usize) -> Vec<String> {
-    let revision = entry.revision.as_deref().map_or("-".into(), short);
-    let host = entry.host.as_deref().unwrap_or("-");
-    let mut cells = vec![time.to_owned(), visible(host)];
-    cells.extend([&entry.action, &entry.outcome].map(|word| visible(word)));
-    if level < 3 {
-        cells.push(visible(&revision));
-    }
-    match level {
-        0 => cells.push(visible(&format!("{}@{}", entry.user, entry.machine))),
-        1 => cells.push(visible(&entry.user)),
-        _ => {}
-    }
-    cells
-}
-
-/// A commit as git shortens it; `-dirty` stays.
-fn short(revision: &str) -> String {
-    let (commit, dirty) = match revision.strip_suffix("-dirty") {
-        Some(commit) => (commit, "-dirty"),
-        None => (revision, ""),
-    };
-    let commit: String = commit.chars().take(SHORT).collect();
-    commit + dirty
-}
-
-/// The widest cell of each column, in characters.
-fn widths(rows: &[Vec<String>]) -> Vec<usize> {
-    let columns = rows.first().map_or(0, Vec::len);
-    let widest = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    (0..columns)
-        .map(|column| widest(column).unwrap_or(0))
-        .collect()
-}
-
-fn cut(line: &str, room: Option<usize>) -> String {
-    match room {
-        Some(room) if line.chars().count() > room => {
-            let kept: String = line.chars().take(room.saturating_sub(1)).collect();
-            kept + "…"
-        }
-        _ => line.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entries() -> Vec<Entry> {
-        let entry =
-            |action: &str, host: Option<&str>, outcome: &str, exit, detail: Option<&str>| Entry {
-                time: "2026-11-26T13:24:24Z".into(),
-                user: "anna".into(),
-                machine: "verdi".into(),
-                action: action.into(),
-                host: host.map(str::to_owned),
-                revision: Some(format!("a042739{}-dirty", "0".repeat(33))),
-                system: None,
-                outcome: outcome.into(),
-                exit,
-                seconds: 3,
-                detail: detail.map(str::to_owned),
-            };
-        vec![
-            entry("bootstrap", Some("bach"), "enrolled", 0, Some("SHA256:x")),
-            entry(
-                "deploy",
-                Some("bach"),
-                "undone",
-                4,
-                Some("Not healthy: unit sshd\u{1b}[2J.\nMore of it that is too long for one line."),
-            ),
-            entry("rekey", None, "rekeyed", 0, Some("wifi.age")),
-        ]
-    }
-
-    fn at(room: Option<usize>) -> String {
-        let entries = entries();
-        let times: Vec<_> = entries.iter().map(|entry| utc(&entry.time)).collect();
-        table(&entries, &times, room, false)
-    }
-
-    #[test]
-    fn everything_is_shown_where_there_is_room() {
-        assert_eq!(
-            at(None),
-            "2026-11-26 13:24Z  bach  bootstrap  enrolled  a042739-dirty  anna@verdi\n\
-             2026-11-26 13:24Z  bach  deploy     undone    a042739-dirty  anna@verdi\n    \
-             Not healthy: unit sshd\\u{1b}[2J. More of it that is too long for one line.\n\
-             2026-11-26 13:24Z  -     rekey      rekeyed   a042739-dirty  anna@verdi\n"
-        );
-    }
-
-    #[test]
-    fn a_narrow_terminal_loses_columns_and_no_line_wraps() {
-        for (room, last) in [
-            (75, "anna@verdi"),
-            (70, "anna"),
-            (60, "a042739-dirty"),
-            (50, "enrolled"),
-        ] {
-            let text = at(Some(room));
-            let first = text.lines().next().unwrap();
-            assert!(first.ends_with(&format!("  {last}")), "{room}: {text}");
-            assert!(
-                text.lines().all(|line| line.chars().count() <= room),
-                "{room}: {text}"
-            );
-        }
-    }
-
-    #[test]
-    fn details_of_what_ended_well_are_told_when_asked_for() {
-        let entries = entries();
-        let times = vec![String::new(); entries.len()];
-        let text = table(&entries, &times, None, true);
-        assert!(
-            text.contains("    SHA256:x\n") && text.ends_with("    wifi.age\n"),
-            "{text}"
-        );
-    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::report::Outcome;
 use crate::error::Exit;
-use crate::history::{History, Running, in_a_line};
+use crate::history::{History, Running};
 
 /// The hosts of a run that have not ended. Those left when it is dropped were stopped.
 #[derive(Default)]
@@ -31,12 +31,11 @@ impl Record {
         let Some(running) = self.0.borrow_mut().remove(host) else {
             return;
         };
+        if let Outcome::Failed(error) = outcome {
+            return running.failed(error);
+        }
         let exit = outcome.exit().map_or(0, Exit::code);
-        let detail = match outcome {
-            Outcome::Failed(error) => in_a_line(error),
-            other => other.detail(),
-        };
-        running.end(outcome.word(), exit, Some(&detail));
+        running.end(outcome.word(), exit, Some(&outcome.detail()));
     }
 
     /// The run ended before its hosts did.

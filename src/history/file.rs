@@ -145,7 +145,7 @@ mod tests {
             system: None,
             outcome: "deployed".into(),
             exit: 0,
-            seconds: 3,
+            seconds: Some(3),
             detail: None,
         }
     }

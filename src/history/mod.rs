@@ -1,7 +1,8 @@
-//! What was done with a flake, and how it ended: one line for each bootstrap, each host of a deploy, each enrolment and
-//! rekey, kept on this machine. It holds no secret. That it cannot be written is told once and stops nothing.
+//! What was done with a flake, and how it ended: one line for each bootstrap, each host of a deploy, each enrolment and each
+//! change of its secrets, kept on this machine. It holds no secret. That it cannot be written is told once and stops nothing.
 
 mod file;
+mod place;
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
@@ -12,13 +13,14 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::clock;
-use crate::error::{Exit, exit_of, parts};
+use crate::error::{Exit, exit_of, is_stop, parts};
 use crate::git;
 use crate::secrets::Rules;
 use crate::state;
 use crate::ui::Ui;
 
 pub use file::read;
+pub use place::{of_folder, of_rules};
 
 /// The longest detail that is kept, in characters.
 const DETAIL: usize = 400;
@@ -31,7 +33,7 @@ pub struct Entry {
     /// Who ran spinet, and on which machine.
     pub user: String,
     pub machine: String,
-    /// bootstrap, deploy, rollback, confirm, undo, enroll or rekey.
+    /// bootstrap, deploy, rollback, confirm, undo, enroll, rekey, edit or generate; decide, of a host's own guard.
     pub action: String,
     /// None for what is about no single host.
     pub host: Option<String>,
@@ -43,8 +45,8 @@ pub struct Entry {
     pub outcome: String,
     /// The exit code that this alone asks for.
     pub exit: u8,
-    /// How long it took.
-    pub seconds: u64,
+    /// How long it took, where that is known.
+    pub seconds: Option<u64>,
     /// How it ended, in a sentence.
     pub detail: Option<String>,
 }
@@ -75,13 +77,6 @@ pub struct Running {
     ended: Cell<bool>,
 }
 
-/// The folder whose history a command belongs to: that of the flake around `file`, else `root`.
-pub fn place(file: &Path, root: &Path) -> PathBuf {
-    let inside = file.ancestors().take_while(|dir| dir.starts_with(root));
-    let mut flakes = inside.filter(|dir| dir.join("flake.nix").is_file());
-    flakes.next().unwrap_or(root).to_owned()
-}
-
 impl History {
     /// The history of the flake, or of the rules' folder, at `tree`; the revision is the one that git has there now.
     pub async fn of(tree: &Path, ui: &Ui) -> Self {
@@ -95,7 +90,7 @@ impl History {
 
     /// The history of the flake or folder that rules belong to.
     pub async fn of_rules(rules: &Rules, ui: &Ui) -> Self {
-        Self::of(&place(&rules.file, &rules.root), ui).await
+        Self::of(&of_rules(&rules.file, &rules.root), ui).await
     }
 
     /// A history in a folder, of a commit called `abc`.
@@ -171,33 +166,48 @@ impl Running {
             system: self.system.borrow().clone(),
             outcome: outcome.to_owned(),
             exit,
-            seconds: self.began.elapsed().as_secs(),
+            seconds: Some(self.began.elapsed().as_secs()),
             detail: detail.map(short),
         });
     }
 
-    /// It ended with this error.
+    /// It ended with this error, which may be that it was stopped at a question.
     pub fn failed(&self, error: &anyhow::Error) {
-        self.end("failed", exit_of(error).code(), Some(&in_a_line(error)));
+        let line = in_a_line(error);
+        if is_stop(error) {
+            self.stopped(Some(line));
+        } else {
+            self.end("failed", exit_of(error).code(), Some(&line));
+        }
     }
-}
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        let doing = self.doing.take();
+    /// It changed nothing, so there is nothing to record.
+    pub fn nothing(&self) {
+        self.ended.set(true);
+    }
+
+    /// `left`: what that leaves behind, where it does not say better in the middle of what it came.
+    fn stopped(&self, left: Option<String>) {
         let (outcome, exit, detail) = if self.undecided.get() {
             let left = "Stopped before it was decided; the host decides it by itself.";
             ("unknown", Exit::Unknown, Some(left.to_owned()))
         } else {
-            let during = doing.map(|doing| format!("Stopped during: {doing}"));
-            ("stopped", Exit::Failed, during)
+            let during = self.doing.take();
+            let during = during.map(|doing| format!("Stopped during: {doing}"));
+            ("stopped", Exit::Failed, during.or(left))
         };
         self.end(outcome, exit.code(), detail.as_deref());
     }
 }
 
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stopped(None);
+    }
+}
+
 /// Message and causes of an error, the first line of each.
-pub fn in_a_line(error: &anyhow::Error) -> String {
+fn in_a_line(error: &anyhow::Error) -> String {
     let (message, causes, _) = parts(error);
     let all = std::iter::once(message).chain(causes);
     let first = all.filter_map(|text| text.lines().next().map(|line| line.trim().to_owned()));
@@ -284,6 +294,26 @@ mod tests {
     }
 
     #[test]
+    fn a_stop_at_a_question_is_no_failure() {
+        let dir = tempfile::tempdir().unwrap();
+        let history = History::at(dir.path());
+        let ui = Ui::new(false, false, crate::ui::Shown::Nothing);
+        let stop = || anyhow::Error::from(ui.stop()).context("while asking");
+        history.begin("rekey", None).failed(&stop());
+        let deploy = history.begin("deploy", Some("bach"));
+        deploy.undecided();
+        deploy.failed(&stop());
+        let edit = history.begin("edit", None);
+        edit.nothing();
+        drop(edit);
+        let (entries, _) = read(dir.path()).unwrap();
+        let ends = entries.iter().map(|e| (e.outcome.as_str(), e.exit));
+        assert_eq!(ends.collect::<Vec<_>>(), [("stopped", 1), ("unknown", 5)]);
+        let left = "while asking Stopped. Nothing was changed.";
+        assert_eq!(entries[0].detail.as_deref(), Some(left));
+    }
+
+    #[test]
     fn an_error_is_told_in_one_line_of_bounded_length() {
         let error = anyhow::anyhow!("root\nand more").context("while building");
         assert_eq!(in_a_line(&error), "while building root");
@@ -296,18 +326,6 @@ mod tests {
         let users = "root:x:0:0::/root:/bin/sh\nbroken\nanna:x:1000:100::/home/anna:/bin/sh\n";
         assert_eq!(name_of(1000, users).as_deref(), Some("anna"));
         assert_eq!(name_of(100, users), None);
-    }
-
-    #[test]
-    fn rules_belong_to_the_flake_around_them() {
-        let dir = tempfile::tempdir().unwrap();
-        let (root, flake) = (dir.path(), dir.path().join("homes"));
-        let rules = flake.join("secrets/secrets.nix");
-        std::fs::create_dir_all(rules.parent().unwrap()).unwrap();
-        assert_eq!(place(&rules, root), root);
-        std::fs::write(flake.join("flake.nix"), "").unwrap();
-        assert_eq!(place(&rules, root), flake);
-        assert_eq!(place(&rules, &flake.join("secrets")), flake.join("secrets"));
     }
 
     #[test]

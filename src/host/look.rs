@@ -124,7 +124,7 @@ fn state(target: &Target, told: &str) -> Result<Status> {
 }
 
 /// What a script printed; a failure is told with what to do if sudo is the reason.
-fn answer(target: &Target, root: &Root, output: &Output) -> Result<String> {
+pub(super) fn answer(target: &Target, root: &Root, output: &Output) -> Result<String> {
     let host = &target.host;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());

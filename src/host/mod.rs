@@ -9,6 +9,7 @@ pub mod guard;
 pub mod health;
 pub mod key;
 pub mod known_hosts;
+pub mod log;
 pub mod login_keys;
 pub mod look;
 pub mod manifest;

@@ -345,7 +345,9 @@ impl Ui {
         self.progress_done();
         let stop = self.inner.stop.borrow_mut().take();
         let (message, exit) = stop.unwrap_or_else(|| ("Nothing was changed.".into(), Exit::Failed));
-        Failure::new(format!("Stopped. {message}")).exit(exit)
+        Failure::new(format!("Stopped. {message}"))
+            .exit(exit)
+            .stopped()
     }
 
     fn need_terminal(&self, question: &str, flag: &str) -> Result<()> {

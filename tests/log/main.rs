@@ -9,9 +9,15 @@
 #[allow(dead_code, reason = "the tests of the secrets use the rest")]
 #[path = "../secrets/folder.rs"]
 mod folder;
+#[path = "../lab/mod.rs"]
+mod lab;
 #[allow(dead_code, reason = "the tests of the doctor use the rest")]
 #[path = "../doctor/scene.rs"]
 mod scene;
+#[path = "../lab/terminal.rs"]
+mod terminal;
+
+mod on_host;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -22,6 +28,7 @@ use serde_json::{Value, json};
 
 use folder::{Done, Folder};
 use scene::Scene;
+use terminal::Terminal;
 
 /// One stale file.
 fn stale() -> Option<Folder> {
@@ -97,6 +104,102 @@ fn rekeys_and_enrolments_are_told_by_whom_and_how_they_ended() {
         .run(&["log", "bach"])
         .expect(0, &["Nothing is recorded of bach yet"]);
     assert_eq!(folder.in_clear("plain"), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn secrets_that_are_made_and_changed_are_told_and_never_their_content() {
+    let Some(folder) = stale() else { return };
+    let edit = ["secrets", "edit", "a.age", "--from", "-"];
+    folder.run_with(&edit, "other-words").expect(1, &["orff"]);
+    let orff = folder.fingerprint("orff");
+    let edit = [&edit[..], &["--accept-recipient", &orff]].concat();
+    folder
+        .run_with(&edit, "plain")
+        .expect(0, &["nothing was written"]);
+    folder
+        .run_with(&edit, "other-words")
+        .expect(0, &["changed a.age"]);
+    let new = ["--recipient", "admin", "--recipient", "orff"];
+    let edit = ["secrets", "edit", "b.age", "--from", "-"];
+    folder
+        .run_with(&edit, "made-up")
+        .expect(2, &["no rule for b.age"]);
+    folder
+        .run_with(&[&edit[..], &new].concat(), "made-up")
+        .expect(0, &["made b.age"]);
+    let generate = ["secrets", "generate", "c.age", "--kind", "hex", "--show"];
+    let generated = folder
+        .run(&[&generate[..], &new].concat())
+        .expect(0, &["made c.age"])
+        .out;
+
+    let told = folder.run(&["log", "--json"]).expect(0, &[]);
+    assert_eq!(
+        fields(&told, &["action", "host", "outcome", "exit"]),
+        [
+            json!(["edit", null, "failed", 1]),
+            json!(["edit", null, "changed", 0]),
+            json!(["edit", null, "made", 0]),
+            json!(["generate", null, "made", 0]),
+        ]
+    );
+    assert_eq!(
+        fields(&told, &["detail"])[1..],
+        [
+            json!(["a.age for admin, orff"]),
+            json!(["b.age for admin, orff"]),
+            json!(["c.age for admin, orff"]),
+        ]
+    );
+    for content in ["plain", "other-words", "made-up", generated.trim()] {
+        assert_eq!(folder.in_clear(content), Vec::<PathBuf>::new(), "{content}");
+    }
+}
+
+#[test]
+fn a_run_that_is_stopped_at_a_question_did_not_fail() {
+    let Some(folder) = stale() else { return };
+    let rekey = folder.spinet(&["secrets", "rekey"]);
+    let mut terminal = Terminal::start(&rekey);
+    terminal.wait_for("Type yes:").press("\u{3}");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(1), "{screen}");
+    let told = folder.run(&["log", "--json"]).expect(0, &[]);
+    assert_eq!(
+        fields(&told, &["action", "outcome", "exit"]),
+        [json!(["rekey", "stopped", 1])]
+    );
+}
+
+#[test]
+fn a_line_that_a_full_disk_has_no_room_for_leaves_nothing_of_itself() {
+    let Some(folder) = stale() else { return };
+    let orff = folder.fingerprint("orff");
+    let rekey = ["secrets", "rekey", "--all", "--accept-recipient", &orff];
+    folder.run(&rekey).expect(0, &[]);
+    let history = file_of(&folder.beside("state"));
+    let line = fs::read_to_string(&history).unwrap();
+    // room for a part of the next line: 4096 blocks are 2 MiB, which is enough for what nix writes
+    let whole = line.repeat((2 * 1024 * 1024 - line.len() / 2) / line.len());
+    fs::write(&history, &whole).unwrap();
+    let spinet = folder.spinet(&rekey);
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -f 4096; exec \"$0\" \"$@\""])
+        .arg(spinet.get_program())
+        .args(spinet.get_args())
+        .current_dir(spinet.get_current_dir().unwrap())
+        .envs(
+            spinet
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .stdin(Stdio::null());
+    Done::of(&mut limited).expect(0, &["The history could not be written", "rekeyed a.age"]);
+    assert_eq!(fs::read_to_string(&history).unwrap(), whole);
+    folder.run(&rekey).expect(0, &[]);
+    let told = folder.run(&["log", "-n", "1", "--json"]).expect(0, &[]);
+    assert!(!told.err.contains("Warning"), "{told:#?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::cli::{Enroll, Global};
 use crate::commands::secrets::{load, standing};
 use crate::enroll::{self, Access, Enrollment, Membership};
 use crate::error::Failure;
-use crate::fleet::{Flake, Fleet, HostSecret, Needs, check_name};
+use crate::fleet::{Flake, Fleet, HostSecret, Needs, around, check_name};
 use crate::history::History;
 use crate::host::key::{fingerprint, parse_public};
 use crate::host::known_hosts::KnownHosts;
@@ -27,7 +27,7 @@ pub async fn run(args: &Enroll, global: &Global, ui: &Ui) -> Result<()> {
 /// The flake and its hosts, unless the user names other rules or stands in a folder without.
 async fn of_fleet(args: &Enroll, global: &Global, ui: &Ui) -> Result<Option<(Flake, Fleet)>> {
     let here = standing(global)?;
-    if !here.ancestors().any(|dir| dir.join("flake.nix").is_file()) {
+    if around(&here).is_none() {
         return Ok(None);
     }
     let flake = match Flake::find(global.flake.as_deref()).await {

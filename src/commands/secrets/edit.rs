@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::editor;
 use crate::cli::{Edit, Global};
 use crate::error::{Exit, Failure};
+use crate::history::{History, Running};
 use crate::secrets::edit::{self as rules_edit, Edit as RulesEdit};
 use crate::secrets::rekey::{self, Plan};
 use crate::secrets::scratch::Scratch;
@@ -34,71 +35,99 @@ pub async fn run(args: &Edit, global: &Global, ui: &Ui) -> Result<()> {
     replace::recover(&rules.root, |text| ui.say(text))?;
     let name = name_of(&rules, &args.file, global)?;
     let (rules, new_rule) = with_rule(rules, &name, &args.recipients, ui).await?;
-    let path = rules.path_of(&name);
-
-    let was = match std::fs::read(&path) {
-        Ok(bytes) => Some(bytes),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-        Err(e) => return Err(e).with_context(|| format!("while reading {}", path.display())),
-    };
-    let before = if was.is_some() {
-        let mut identities = Identities::load(&args.access.identity.identities, ui)?;
-        let plan = Plan::new(&rules, std::slice::from_ref(&name), true)?;
-        plan.confirm(&args.access.accept_recipient, &identities, ui)?;
-        Some(rekey::open_one(&path, &mut identities, ui)?)
-    } else {
-        None
-    };
-
-    ui.if_stopped("Nothing was written.", Exit::Failed);
-    let (content, scratch) = match (&args.from, &command) {
-        (Some(from), _) => (read(from)?, None),
-        (None, command) => {
-            let command = command.as_deref().unwrap_or_default();
-            let old = before.as_ref().map_or(&[][..], |plain| &plain[..]);
-            let scratch = Scratch::new(&plain_name(&name), old)?;
-            editor::run(command, scratch.path(), ui).await?;
-            (scratch.read()?, Some(scratch))
-        }
-    };
-    if before.as_ref().is_some_and(|before| **before == *content) {
-        ui.say(format!("{name} is as it was; nothing was written."));
-        return Ok(());
-    }
-    if content.is_empty()
-        && !ui.confirm(&format!("{name} would be empty. Write it all the same?"))?
-    {
-        ui.say("Nothing was written.");
-        return Ok(());
-    }
-
-    let secret = Secret {
+    let history = History::of_rules(&rules, ui).await;
+    let running = history.begin("edit", None);
+    let edit = Change {
+        args,
         rules: &rules,
         name: &name,
-        rule: rules.rule(&name)?,
-        was: was.as_deref(),
-        with: new_rule.as_ref(),
+        new_rule: new_rule.as_ref(),
     };
-    if let Err(error) = secret.write(&content, ui) {
-        // what was typed is not lost with a full disk
-        let Some(kept) = scratch.map(Scratch::keep).transpose()? else {
-            return Err(error);
+    let written = edit.write(command.as_deref(), &running, ui).await;
+    if written.inspect_err(|error| running.failed(error))? {
+        return crate::enroll::tell_tracked(&rules, &[rules.path_of(&name)], ui).await;
+    }
+    running.nothing();
+    Ok(())
+}
+
+/// What is changed.
+struct Change<'a> {
+    args: &'a Edit,
+    rules: &'a Rules,
+    name: &'a str,
+    new_rule: Option<&'a RulesEdit>,
+}
+
+impl Change<'_> {
+    /// Steps 2 to 4; whether anything was written. `command` is the editor.
+    async fn write(&self, command: Option<&str>, running: &Running, ui: &Ui) -> Result<bool> {
+        let Self {
+            args, rules, name, ..
+        } = *self;
+        let path = rules.path_of(name);
+        let was = match std::fs::read(&path) {
+            Ok(bytes) => Some(bytes),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            Err(e) => return Err(e).with_context(|| format!("while reading {}", path.display())),
         };
-        return Err(Failure::new(format!("{name} was not written."))
+        let before = if was.is_some() {
+            let mut identities = Identities::load(&args.access.identity.identities, ui)?;
+            let plan = Plan::new(rules, &[name.to_owned()], true)?;
+            plan.confirm(&args.access.accept_recipient, &identities, ui)?;
+            Some(rekey::open_one(&path, &mut identities, ui)?)
+        } else {
+            None
+        };
+
+        ui.if_stopped("Nothing was written.", Exit::Failed);
+        let (content, scratch) = if let Some(from) = &args.from {
+            (read(from)?, None)
+        } else {
+            let old = before.as_ref().map_or(&[][..], |plain| &plain[..]);
+            let scratch = Scratch::new(&plain_name(name), old)?;
+            editor::run(command.unwrap_or_default(), scratch.path(), ui).await?;
+            (scratch.read()?, Some(scratch))
+        };
+        if before.as_ref().is_some_and(|before| **before == *content) {
+            ui.say(format!("{name} is as it was; nothing was written."));
+            return Ok(false);
+        }
+        if content.is_empty()
+            && !ui.confirm(&format!("{name} would be empty. Write it all the same?"))?
+        {
+            ui.say("Nothing was written.");
+            return Ok(false);
+        }
+
+        let secret = Secret {
+            rules,
+            name,
+            rule: rules.rule(name)?,
+            was: was.as_deref(),
+            with: self.new_rule,
+        };
+        if let Err(error) = secret.write(&content, ui) {
+            // what was typed is not lost with a full disk
+            let Some(kept) = scratch.map(Scratch::keep).transpose()? else {
+                return Err(error);
+            };
+            return Err(Failure::new(format!("{name} was not written."))
             .source(error)
             .hint(format!(
                 "What you wrote is kept in memory: `spinet secrets edit {} --from {}` writes it; remove it then.",
-                crate::process::quote(&name),
+                crate::process::quote(name),
                 kept.display()
             ))
             .into());
+        }
+        tell(&secret, running, ui);
+        Ok(true)
     }
-    tell(&secret, ui);
-    crate::enroll::tell_tracked(&rules, &[path], ui).await
 }
 
-/// Who can read what was written.
-pub fn tell(secret: &Secret<'_>, ui: &Ui) {
+/// Who can read what was written, which is recorded too.
+pub fn tell(secret: &Secret<'_>, running: &Running, ui: &Ui) {
     if let Some(edit) = secret.with {
         ui.say(crate::ui::indent(&edit.diff()));
     }
@@ -108,7 +137,9 @@ pub fn tell(secret: &Secret<'_>, ui: &Ui) {
     } else {
         "made"
     };
-    ui.say(format!("{verb} {} for {}", secret.name, readers.join(", ")));
+    let what = format!("{} for {}", secret.name, readers.join(", "));
+    running.end(verb, 0, Some(&what));
+    ui.say(format!("{verb} {what}"));
 }
 
 /// The rule's name of what the user gave; for a new one, its path from the rules.

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::edit::{name_of, tell, with_rule};
 use crate::cli::{Generate, Global, Kind};
 use crate::error::Failure;
+use crate::history::History;
 use crate::host::key::HostKey;
 use crate::secrets::replace;
 use crate::secrets::store::Secret;
@@ -36,8 +37,10 @@ pub async fn run(args: &Generate, global: &Global, ui: &Ui) -> Result<()> {
         was: None,
         with: new_rule.as_ref(),
     };
-    secret.write(&content, ui)?;
-    tell(&secret, ui);
+    let running = History::of_rules(&rules, ui).await.begin("generate", None);
+    let written = secret.write(&content, ui);
+    written.inspect_err(|error| running.failed(error))?;
+    tell(&secret, &running, ui);
     crate::enroll::tell_tracked(&rules, &[path], ui).await?;
     let shown = if args.show {
         std::str::from_utf8(&content).ok()
