@@ -22,6 +22,8 @@ rustPlatform.buildRustPackage {
       ../Cargo.toml
       ../Cargo.lock
       ../src
+      # the man page has parts of it
+      ../docs/reference.md
       ../benches
       ./example-keys
       ../tests/keys

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap_complete::CompletionCandidate;
+use clap_complete::engine::{PathCompleter, ValueCompleter};
 
 use crate::card::disk;
 use crate::fleet::{Flake, Fleet, Host};
@@ -100,15 +101,25 @@ pub fn networks() -> Vec<CompletionCandidate> {
     })
 }
 
-/// The disks that could be a card.
-pub fn cards() -> Vec<CompletionCandidate> {
-    now(async {
+/// The disks that could be a card, and files to write one into.
+pub fn card(begun: &OsStr) -> Vec<CompletionCandidate> {
+    let mut all = now(async {
         let disks = disk::list().await?.into_iter();
         let cards = disks.filter(|disk| disk.refusal(false).is_none());
         Ok(cards
             .map(|disk| candidate(disk.path.display().to_string(), disk.describe()))
             .collect())
-    })
+    });
+    let begins = begun.as_encoded_bytes();
+    all.retain(|disk| disk.get_value().as_encoded_bytes().starts_with(begins));
+    let is_known = |file: &CompletionCandidate| {
+        let value = file.get_value();
+        all.iter().any(|disk| disk.get_value() == value)
+    };
+    let files = PathCompleter::file().complete(begun);
+    let files: Vec<_> = files.into_iter().filter(|file| !is_known(file)).collect();
+    all.extend(files);
+    all
 }
 
 /// The flake that `-C` names on the line being typed, or the nearest one upwards.

@@ -17,6 +17,7 @@ pub mod fuzz;
 mod git;
 mod history;
 mod host;
+mod man;
 mod nix;
 mod parallel;
 mod privileged;

@@ -1,26 +1,27 @@
 //! From parsed arguments to the story they ask for, and from its end to an exit code.
 
 use anyhow::{Context, Result};
-use clap::{CommandFactory, Parser};
+use clap::FromArgMatches;
 use clap_complete::CompleteEnv;
 use std::process::ExitCode;
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{Cli, Command, Global};
-use crate::error::{exit_of, render};
+use crate::cli::{self, Cli, Command, Global};
+use crate::error::exit_of;
 use crate::ui::{Shown, Ui};
 use crate::{bootstrap, commands, deploy, doctor, privileged, rehearse, status};
 
 /// The command line as it is, for what must agree with it: the documentation.
 pub fn command() -> clap::Command {
-    Cli::command()
+    cli::command()
 }
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    CompleteEnv::with_factory(Cli::command).complete();
-    let cli = Cli::parse();
+    CompleteEnv::with_factory(cli::command).complete();
+    let matches = cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     if let Command::Privileged(grant) = cli.command {
         return privileged::run_child(grant);
     }
@@ -33,14 +34,12 @@ pub fn run() -> ExitCode {
         Ok(runtime) => runtime.block_on(until_stopped(&cli, &ui)),
         Err(e) => Err(anyhow::Error::new(e).context("while starting")),
     };
-    ui.end(result.as_ref().err());
-    let (code, outcome) = match result {
-        Ok(()) => (ExitCode::SUCCESS, "done".into()),
-        Err(error) => (ExitCode::from(exit_of(&error).code()), render(&error)),
-    };
+    let error = result.as_ref().err();
+    ui.end(error);
     let what = format!("spinet {}", cli.command.word());
+    let outcome = error.map_or_else(|| "done".to_owned(), ToString::to_string);
     cli.global.notify.tell(&what, &outcome, began.elapsed());
-    code
+    error.map_or(ExitCode::SUCCESS, |error| exit_of(error).code().into())
 }
 
 fn shown(global: &Global) -> Shown {

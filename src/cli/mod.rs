@@ -3,6 +3,7 @@
 
 mod deploy;
 mod doctor;
+mod help;
 mod log;
 mod rehearse;
 mod secrets;
@@ -10,7 +11,7 @@ mod secrets;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use clap_complete::ArgValueCandidates;
+use clap_complete::{ArgValueCandidates, ArgValueCompleter};
 
 use crate::complete;
 use crate::privileged::Grant;
@@ -19,6 +20,7 @@ use crate::wifi::Country;
 
 pub use deploy::{Deploy, Status};
 pub use doctor::Doctor;
+pub use help::command;
 pub use log::Log;
 pub use rehearse::Rehearse;
 pub use secrets::{Access, Check, Edit, Generate, Identity, Kind, Rekey, RulesFile, Secrets};
@@ -35,6 +37,7 @@ pub struct Cli {
 
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "they are flags")]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The flake to work on [default: nearest flake.nix upwards]
     #[arg(short = 'C', long, value_name = "DIR", global = true)]
@@ -82,28 +85,42 @@ impl Command {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Turn a blank card into a trusted machine: image, wifi, identity, first contact, enrolment, rekey
+    /// Turn a blank card into a trusted machine
+    ///
+    /// Image, wifi, identity, first contact, enrolment and rekey, in this order. A run that was cut short goes on where it
+    /// was.
     Bootstrap(Bootstrap),
-    /// Build here, copy, activate under a guard on the host, confirm, make permanent (or undo)
+    /// Bring every later change, undone if it breaks
+    ///
+    /// Built here, copied, activated under a guard on the host, confirmed over a fresh connection and made permanent; what
+    /// cannot be confirmed the host undoes by itself.
     Deploy(Deploy),
-    /// What the hosts run, whether that is what the flake builds, and what waits to be decided
+    /// What the hosts run, and what ails them
+    ///
+    /// Also whether that is what the flake builds, and what waits to be decided. Nothing is changed.
     Status(Status),
-    /// What keeps this machine, the flake or a host from working, looked for before it bites, each with its remedy
+    /// Look for what would go wrong, with remedies
     ///
-    /// Nothing is changed. Exit code 3 if something fails; warnings alone are 0.
+    /// What keeps this machine, the flake or a host from working, found before it bites. Nothing is changed. Exit code 3 if
+    /// something fails; warnings alone are 0.
     Doctor(Doctor),
-    /// The whole life of a host against a virtual Pi that boots the very card: bootstrap, deploy, and what goes wrong
+    /// Try it all against a virtual Pi
     ///
-    /// In a scratch copy of the flake, with keys, secrets and a network made for the occasion: nothing of yours is
-    /// touched. Exit code 0 if every promise was kept.
+    /// The whole life of a host against a virtual Pi that boots the very card: bootstrap, deploy, and what goes wrong. In a
+    /// scratch copy of the flake, with keys, secrets and a network made for the occasion: nothing of yours is touched. Exit
+    /// code 0 if every promise was kept.
     Rehearse(Rehearse),
-    /// What was bootstrapped, deployed, undone, enrolled and rekeyed from this machine: when, from which revision, by whom,
-    /// and how it ended
+    /// What was done, by whom, and how it ended
+    ///
+    /// What was bootstrapped, deployed, undone, enrolled and done to secrets from this machine: when, from which revision,
+    /// by whom, and how it ended; with --on-host also what the host itself decided.
     ///
     /// The newest comes last. Why a run did not end as wanted stands below it, with -v how each ended. A narrow terminal has
     /// no room for who and the revision; --json tells everything.
     Log(Log),
-    /// The age files of the flake and who can read them
+    /// The age files and who can read them
+    ///
+    /// What agenix' command line does, without a half-done state; in a plain agenix folder too.
     #[command(subcommand)]
     Secrets(Secrets),
     /// The identity of one host
@@ -115,12 +132,17 @@ pub enum Command {
     /// The cards attached to this machine
     #[command(subcommand)]
     Card(Card),
-    /// Print the code by which a shell completes spinet's commands, with hosts, secrets, networks and cards
+    /// Complete commands in bash, zsh or fish
     ///
-    /// The package installs it; by hand: source <(spinet completions bash), or in fish: spinet completions fish | source
+    /// Prints the code by which the shell completes spinet's commands, with hosts, tags, secrets, networks and cards as they
+    /// are. The package installs it; by hand: source <(spinet completions bash), or in fish: spinet completions fish |
+    /// source.
     Completions { shell: Shell },
-    /// Print spinet's man page, or write those of all commands into a folder
-    Man { folder: Option<PathBuf> },
+    /// Print spinet's man page, or write them all
+    Man {
+        /// Where the pages of all commands are written [default: only that of spinet itself is printed]
+        folder: Option<PathBuf>,
+    },
     /// The part of spinet that runs with rights; started by spinet itself
     #[command(hide = true)]
     Privileged(Grant),
@@ -133,7 +155,7 @@ pub struct Bootstrap {
     #[arg(add = ArgValueCandidates::new(complete::hosts))]
     pub host: String,
     /// The card: a device such as /dev/sda or /dev/mmcblk0, or a file to write the card into
-    #[arg(long, value_name = "PATH", add = ArgValueCandidates::new(complete::cards))]
+    #[arg(long, value_name = "PATH", add = ArgValueCompleter::new(complete::card))]
     pub card: Option<PathBuf>,
     /// The network to put on the card [default: the one this machine is in]
     #[arg(long, value_name = "SSID", conflicts_with = "no_wifi", add = ArgValueCandidates::new(complete::networks))]
@@ -230,8 +252,10 @@ pub enum Host {
     Enroll(Enroll),
     /// Wait until the host answers and shows the pinned key
     Wait {
+        /// The host, as hosts/default.nix names it
         #[arg(add = ArgValueCandidates::new(complete::hosts))]
         name: String,
+        /// Where the host answers, instead of the address in hosts/default.nix
         #[arg(long, value_name = "ADDRESS")]
         address: Option<String>,
         /// How long to wait, in seconds
@@ -240,8 +264,10 @@ pub enum Host {
     },
     /// Print the key the host shows, without trusting it
     Scan {
+        /// The host, as hosts/default.nix names it
         #[arg(add = ArgValueCandidates::new(complete::hosts))]
         name: String,
+        /// Where the host answers, instead of the address in hosts/default.nix
         #[arg(long, value_name = "ADDRESS")]
         address: Option<String>,
         /// How long to wait, in seconds
@@ -292,7 +318,7 @@ pub enum Card {
         /// An .img or .img.zst file, or a folder that holds one
         image: PathBuf,
         /// A device or a file
-        #[arg(add = ArgValueCandidates::new(complete::cards))]
+        #[arg(add = ArgValueCompleter::new(complete::card))]
         card: PathBuf,
         /// Write a disk that is neither removable nor USB nor an SD card
         #[arg(long)]
@@ -308,14 +334,4 @@ pub enum Shell {
     Bash,
     Zsh,
     Fish,
-}
-
-impl Shell {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bash => "bash",
-            Self::Zsh => "zsh",
-            Self::Fish => "fish",
-        }
-    }
 }

@@ -4,35 +4,35 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use clap::CommandFactory;
-use clap_complete::env::Shells;
 
-use crate::cli::{Cli, Shell};
+use crate::cli::{self, Shell};
+use crate::man;
 
-/// Prints the code by which a shell asks spinet for completions.
+/// Prints the code by which a shell asks spinet for completions, as [`crate::run`] answers it.
 pub fn completions(shell: Shell) -> Result<()> {
-    let shells = Shells::builtins();
-    let name = shell.name();
-    let completer = shells
-        .completer(name)
-        .with_context(|| format!("There are no completions for {name}."))?;
-    let mut code = Vec::new();
-    completer.write_registration("COMPLETE", "spinet", "spinet", "spinet", &mut code)?;
-    print(&code)
+    print(match shell {
+        Shell::Bash => include_bytes!("../complete/spinet.bash").as_slice(),
+        Shell::Zsh => include_bytes!("../complete/spinet.zsh"),
+        Shell::Fish => include_bytes!("../complete/spinet.fish"),
+    })
 }
 
 /// Writes a page for each command into a folder, or prints that of spinet itself.
 pub fn man(folder: Option<&Path>) -> Result<()> {
-    let command = Cli::command();
-    if let Some(folder) = folder {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("while making the folder {}", folder.display()))?;
-        return clap_mangen::generate_to(command, folder)
-            .with_context(|| format!("while writing man pages into {}", folder.display()));
+    let pages = man::pages(cli::command());
+    let Some(folder) = folder else {
+        return pages
+            .first()
+            .map_or(Ok(()), |page| print(page.text.as_bytes()));
+    };
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("while making the folder {}", folder.display()))?;
+    for page in pages {
+        let path = folder.join(page.file);
+        std::fs::write(&path, page.text)
+            .with_context(|| format!("while writing {}", path.display()))?;
     }
-    let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page)?;
-    print(&page)
+    Ok(())
 }
 
 fn print(bytes: &[u8]) -> Result<()> {
