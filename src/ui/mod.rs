@@ -15,7 +15,7 @@ mod wrap;
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -257,9 +257,11 @@ impl Ui {
     pub fn passphrase(&self, question: &str, flag: &str) -> Result<SecretString> {
         self.need_terminal(question, flag)?;
         self.progress_done();
-        let answer = rpassword::prompt_password(format!("{question} "))
-            .context("while reading a passphrase")?;
-        Ok(SecretString::from(answer))
+        match rpassword::prompt_password(format!("{question} ")) {
+            Ok(answer) => Ok(SecretString::from(answer)),
+            Err(e) if e.kind() == ErrorKind::Interrupted => Err(self.stop().into()),
+            Err(e) => Err(e).context("while reading a passphrase"),
+        }
     }
 
     /// The password that sudo on the hosts wants, if it is `wanted`.

@@ -164,10 +164,25 @@ fn a_run_that_is_stopped_at_a_question_did_not_fail() {
     terminal.wait_for("Type yes:").press("\u{3}");
     let (code, screen) = terminal.end();
     assert_eq!(code, Some(1), "{screen}");
+    // nor at that for a passphrase
+    let mut lock = Command::new("ssh-keygen");
+    lock.args(["-q", "-p", "-P", "", "-N", "secret", "-f"]);
+    lock.arg(folder.home(".ssh/id_ed25519"));
+    assert!(lock.status().unwrap().success());
+    let orff = folder.fingerprint("orff");
+    let rekey = folder.spinet(&["secrets", "rekey", "--accept-recipient", &orff]);
+    let mut terminal = Terminal::start(&rekey);
+    terminal.wait_for("Passphrase").press("\u{3}");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(1), "{screen}");
+    assert!(screen.contains("Stopped. "), "{screen}");
     let told = folder.run(&["log", "--json"]).expect(0, &[]);
     assert_eq!(
         fields(&told, &["action", "outcome", "exit"]),
-        [json!(["rekey", "stopped", 1])]
+        [
+            json!(["rekey", "stopped", 1]),
+            json!(["rekey", "stopped", 1])
+        ]
     );
 }
 
