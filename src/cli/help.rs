@@ -73,6 +73,6 @@ mod tests {
         );
         let at = |text: &str| help.find(text).unwrap();
         assert!(at("  bootstrap ") < at("  deploy ") && at("  deploy ") < at("  status "));
-        assert!(help.trim_end().ends_with("to a running Pi."), "{help}");
+        assert!(help.trim_end().ends_with("Pi."), "{help}");
     }
 }
