@@ -75,11 +75,11 @@ impl Failure {
         self
     }
 
-    /// The user or the system ended the run: nothing went wrong.
+    /// The user or the system ended the run, nothing went wrong; `exit` tells what that leaves behind.
     #[must_use]
-    pub fn stopped(mut self) -> Self {
+    pub fn stopped(mut self, exit: Exit) -> Self {
         self.stopped = true;
-        self
+        self.exit(exit)
     }
 
     #[must_use]

@@ -347,9 +347,7 @@ impl Ui {
         self.progress_done();
         let stop = self.inner.stop.borrow_mut().take();
         let (message, exit) = stop.unwrap_or_else(|| ("Nothing was changed.".into(), Exit::Failed));
-        Failure::new(format!("Stopped. {message}"))
-            .exit(exit)
-            .stopped()
+        Failure::new(format!("Stopped. {message}")).stopped(exit)
     }
 
     fn need_terminal(&self, question: &str, flag: &str) -> Result<()> {
