@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// Who has a key: `admin` is the user, the others are hosts.
-const PEOPLE: [&str; 3] = ["admin", "byrd", "orff"];
+pub const PEOPLE: [&str; 3] = ["admin", "byrd", "orff"];
 
 /// The folder `secrets`, keys and a home beside it, and a place in memory. All of it goes with the test.
 pub struct Folder {

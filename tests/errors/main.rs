@@ -1,0 +1,26 @@
+//! What the user sees when something is wrong: real runs on real faults, kept as pages of text that are read as a whole
+//! (tests/errors/*.txt). `SPINET_BLESS=1` writes them anew.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
+
+mod arguments;
+mod bootstrap;
+mod card;
+mod flake;
+#[allow(dead_code, reason = "the tests of the secrets use the rest")]
+#[path = "../secrets/folder.rs"]
+mod folder;
+mod hosts;
+mod page;
+#[allow(dead_code, reason = "the tests of the card use the rest")]
+#[path = "../card/rig.rs"]
+mod rig;
+#[allow(dead_code, reason = "the tests of the doctor use the rest")]
+#[path = "../doctor/scene.rs"]
+mod scene;
+mod secrets;
+mod wifi;

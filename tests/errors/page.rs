@@ -1,0 +1,161 @@
+//! One page of the catalogue: runs, and what the user saw of each, as text that is the same on every machine.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::folder::Folder;
+
+/// What a page holds so far.
+pub struct Page {
+    name: &'static str,
+    about: &'static str,
+    text: String,
+    /// What differs from run to run, and what stands for it; applied in this order.
+    named: Vec<(String, String)>,
+}
+
+impl Page {
+    pub fn new(name: &'static str, about: &'static str) -> Self {
+        Self {
+            name,
+            about,
+            text: String::new(),
+            named: Vec::new(),
+        }
+    }
+
+    /// A page of runs in this folder: its places and keys get names.
+    pub fn of(name: &'static str, about: &'static str, folder: &Folder) -> Self {
+        let mut page = Self::new(name, about);
+        page.stands_for(&folder.path(""), "/home/anna/pi/");
+        page.stands_for(&folder.home(""), "/home/anna/");
+        page.stands_for(folder.memory(), "/run/user/1000");
+        page.stands_for(&folder.beside(""), "/home/");
+        for who in crate::folder::PEOPLE {
+            let public = folder.public(who);
+            let key = public.split(' ').nth(1).unwrap().to_owned();
+            page.replace(&key, &format!("AAAA..{who}"));
+            page.replace(&folder.fingerprint(who), &format!("SHA256:..{who}"));
+        }
+        page
+    }
+
+    /// In the page, a place is called so.
+    pub fn stands_for(&mut self, place: &Path, name: &str) {
+        let place = place.display().to_string();
+        let bare = (place.trim_end_matches('/'), name.trim_end_matches('/'));
+        self.replace(&place, name);
+        self.replace(bare.0, bare.1);
+        // git and the state folder write a path in ways of their own
+        self.replace(&bare.0.replace('/', "%"), &bare.1.replace('/', "%"));
+    }
+
+    pub fn replace(&mut self, text: &str, by: &str) {
+        self.named.push((text.to_owned(), by.to_owned()));
+    }
+
+    /// Runs spinet, which must not succeed. The title tells what is the matter.
+    #[track_caller]
+    pub fn fails(&mut self, title: &str, spinet: &mut Command) {
+        let output = spinet.output().unwrap();
+        assert!(!output.status.success(), "{title}: {output:?}");
+        self.add(title, spinet, &output);
+    }
+
+    /// Runs spinet, which goes on but has something to say.
+    #[track_caller]
+    pub fn warns(&mut self, title: &str, spinet: &mut Command) {
+        let output = spinet.output().unwrap();
+        assert!(output.status.success(), "{title}: {output:?}");
+        self.add(title, spinet, &output);
+    }
+
+    /// Adds what a run showed: standard error as it is, standard output marked with `| `.
+    pub fn add(&mut self, title: &str, spinet: &Command, output: &Output) {
+        let words: Vec<String> = spinet
+            .get_args()
+            .map(|word| quote(&word.to_string_lossy()))
+            .collect();
+        let mut text = format!("\n# {title}\n$ spinet {}\n", words.join(" "));
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            writeln!(text, "| {line}").unwrap();
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("panicked"), "{title}: {said}");
+        text.push_str(&said);
+        if !said.is_empty() && !said.ends_with('\n') {
+            text.push('\n');
+        }
+        match output.status.code() {
+            Some(code) => writeln!(text, "exit {code}").unwrap(),
+            None => writeln!(text, "{}", output.status).unwrap(),
+        }
+        self.text.push_str(&self.plain(&text));
+    }
+
+    fn plain(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (from, to) in &self.named {
+            text = text.replace(from, to);
+        }
+        let text = masked(&text, "/nix/store/", 32, |c| c.is_ascii_alphanumeric());
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        lines.join("\n") + "\n"
+    }
+
+    /// Holds the page against tests/errors/NAME.txt; `SPINET_BLESS=1` writes that anew.
+    #[track_caller]
+    pub fn compare(self) {
+        let path = folder().join(self.name).with_extension("txt");
+        let now = format!("{}\n{}", self.about, self.text);
+        if std::env::var_os("SPINET_BLESS").is_some() {
+            fs::write(&path, &now).unwrap();
+        }
+        let kept = fs::read_to_string(&path).unwrap_or_default();
+        if kept == now {
+            return;
+        }
+        let diff = similar::TextDiff::from_lines(&kept, &now);
+        panic!(
+            "{} is not what is shown now; SPINET_BLESS=1 writes it anew:\n{}",
+            path.display(),
+            diff.unified_diff()
+                .context_radius(3)
+                .header("kept", "shown")
+        );
+    }
+}
+
+/// Where the pages are.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/errors")
+}
+
+/// A word as one types it.
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// The text with what follows each `begin`, if it is `length` long and made of such characters, as `..`.
+fn masked(text: &str, begin: &str, length: usize, of: impl Fn(char) -> bool) -> String {
+    let mut parts = text.split(begin);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(begin);
+        match part.get(..length) {
+            Some(hash) if hash.chars().all(&of) => {
+                out.push_str("..");
+                out.push_str(&part[length..]);
+            }
+            _ => out.push_str(part),
+        }
+    }
+    out
+}

@@ -1,0 +1,349 @@
+//! Rules and secrets that are not as they should be.
+
+use std::fs;
+use std::process::Stdio;
+
+use crate::folder::{Folder, keygen};
+use crate::page::Page;
+
+/// A folder in which all is well.
+fn folder() -> Option<Folder> {
+    let folder = Folder::new()?;
+    folder.simple_rules(&[("wifi.age", &["admin", "byrd"])]);
+    folder.encrypt("wifi.age", "tea for two", &["admin", "byrd"]);
+    Some(folder)
+}
+
+#[test]
+fn of_rules() {
+    let Some(folder) = folder() else { return };
+    let mut page = Page::of("rules", "Rules: secrets.nix.", &folder);
+    let list = ["secrets", "list"];
+    let mut with = |title: &str, rules: &str, args: &[&str]| {
+        folder.rules(rules);
+        page.fails(title, folder.spinet(args).stdin(Stdio::null()));
+    };
+    with(
+        "A semicolon is missing",
+        "{\n  \"wifi.age\".publicKeys = [ \"@admin@\" ]\n}\n",
+        &list,
+    );
+    with(
+        "A name that nothing defines",
+        "{\n  \"wifi.age\".publicKeys = [ admin ];\n}\n",
+        &list,
+    );
+    with(
+        "A rule twice",
+        "{\n  \"wifi.age\".publicKeys = [ \"@admin@\" ];\n  \"wifi.age\".publicKeys = [ \"@byrd@\" ];\n}\n",
+        &list,
+    );
+    with(
+        "A rule without keys",
+        "{ \"wifi.age\".armor = true; }\n",
+        &list,
+    );
+    with(
+        "Keys that are no list",
+        "{ \"wifi.age\".publicKeys = \"@admin@\"; }\n",
+        &list,
+    );
+    with("Rules that are no set", "[ ]\n", &list);
+    with(
+        "Rules that read what lies elsewhere",
+        "{ \"wifi.age\".publicKeys = [ (builtins.readFile /etc/hostname) ]; }\n",
+        &list,
+    );
+    let encrypt = ["secrets", "edit", "new.age", "--from", "/dev/null", "--yes"];
+    for (title, key) in [
+        (
+            "A key that is cut short",
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3",
+        ),
+        (
+            "A kind of key that cannot be a recipient",
+            "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBO",
+        ),
+        ("A recipient that is no key", "admin"),
+        (
+            "A plugin that is not here",
+            "age1yubikey1qgqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0jq0jlqjs",
+        ),
+    ] {
+        with(
+            title,
+            &format!("{{ \"new.age\".publicKeys = [ \"{key}\" ]; }}\n"),
+            &encrypt,
+        );
+    }
+    let made = "builtins.listToAttrs (map (name: { inherit name; value.publicKeys = [ \"@admin@\" ]; }) [ \"wifi.age\" ])\n";
+    let key = folder.public("byrd");
+    with(
+        "Rules that a program makes, and a host to add",
+        made,
+        &[
+            "host", "enroll", "byrd", "--key", &key, "--secret", "wifi.age", "--yes",
+        ],
+    );
+    with(
+        "Rules that a program makes, and a secret to add",
+        made,
+        &[
+            "secrets",
+            "edit",
+            "new.age",
+            "--from",
+            "/dev/null",
+            "--recipient",
+            &key,
+            "--yes",
+        ],
+    );
+    page.compare();
+}
+
+#[test]
+fn of_secrets() {
+    let Some(folder) = folder() else { return };
+    let mut page = Page::of(
+        "secrets",
+        "Secrets: age files and who can read them.",
+        &folder,
+    );
+    let mut fails = |title: &str, args: &[&str]| {
+        page.fails(title, folder.spinet(args).stdin(Stdio::null()));
+    };
+    let show = ["secrets", "show", "wifi.age"];
+    fails(
+        "A secret that no rule names",
+        &["secrets", "show", "wlan.age"],
+    );
+    fails(
+        "An editor and no terminal",
+        &["secrets", "edit", "wifi.age"],
+    );
+    fails(
+        "No rule yet, and nobody named",
+        &["secrets", "edit", "new.age", "--from", "/dev/null"],
+    );
+    fails(
+        "A reader whom the rules do not know",
+        &[
+            "secrets",
+            "edit",
+            "new.age",
+            "--from",
+            "/dev/null",
+            "--recipient",
+            "bird",
+        ],
+    );
+    fails(
+        "A reader for a secret that has its rule",
+        &[
+            "secrets",
+            "edit",
+            "wifi.age",
+            "--from",
+            "/dev/null",
+            "--recipient",
+            "byrd",
+        ],
+    );
+    fails(
+        "Content from a file that is not there",
+        &["secrets", "edit", "wifi.age", "--from", "wifi.txt"],
+    );
+    fails(
+        "Content that is empty",
+        &["secrets", "edit", "wifi.age", "--from", "/dev/null"],
+    );
+    fails(
+        "A random secret where there is one",
+        &["secrets", "generate", "wifi.age", "--kind", "password"],
+    );
+    fails(
+        "A random secret of no length",
+        &[
+            "secrets", "generate", "new.age", "--kind", "hex", "--length", "0",
+        ],
+    );
+    fails(
+        "A random secret without a rule",
+        &["secrets", "generate", "new.age", "--kind", "hex"],
+    );
+    fails(
+        "Nothing named so to rekey",
+        &["secrets", "rekey", "wlan.age"],
+    );
+
+    folder.simple_rules(&[
+        ("wifi.age", &["admin", "byrd", "orff"]),
+        ("gone.age", &["admin"]),
+    ]);
+    fails("A file is missing", &["secrets", "show", "gone.age"]);
+    fails("Files that do not match the rules", &["secrets", "check"]);
+    fails("The same as JSON", &["secrets", "check", "--json"]);
+    fails(
+        "A reader is new, and nobody can be asked",
+        &["secrets", "rekey"],
+    );
+    fails("The same, and yes to all", &["secrets", "rekey", "--yes"]);
+    let whole = fs::read(folder.path("wifi.age")).unwrap();
+    fs::write(folder.path("wifi.age"), &whole[..60]).unwrap();
+    fails("A file that is cut short in its header", &show);
+    fails("The same, to be rekeyed", &["secrets", "rekey"]);
+    fs::write(folder.path("wifi.age"), &whole[..whole.len() - 4]).unwrap();
+    fails("A file that is cut short at its end", &show);
+    let mut other = whole.clone();
+    *other.last_mut().unwrap() ^= 1;
+    fs::write(folder.path("wifi.age"), &other).unwrap();
+    fails("A file that is damaged", &show);
+    fs::write(folder.path("wifi.age"), "tea for two\n").unwrap();
+    fails("A file that was never encrypted", &show);
+    fs::remove_file(folder.path("wifi.age")).unwrap();
+    fs::create_dir(folder.path("wifi.age")).unwrap();
+    fails("A folder in the place of a file", &show);
+    fs::remove_dir(folder.path("wifi.age")).unwrap();
+    folder.encrypt("wifi.age", "tea for two", &["byrd"]);
+    fails("A file for somebody else", &show);
+    folder.encrypt("gone.age", "tea for two", &["byrd"]);
+    let orff = folder.fingerprint("orff");
+    fails(
+        "Two files for somebody else, to be rekeyed",
+        &[
+            "secrets",
+            "rekey",
+            "--accept-recipient",
+            &orff,
+            "--accept-recipient",
+            &folder.fingerprint("admin"),
+        ],
+    );
+    page.compare();
+}
+
+#[test]
+fn of_identities() {
+    let Some(folder) = folder() else { return };
+    let mut page = Page::of(
+        "identities",
+        "Identities: private keys to decrypt with.",
+        &folder,
+    );
+    let mut fails = |title: &str, more: &[&str]| {
+        let args = [&["secrets", "show", "wifi.age"], more].concat();
+        page.fails(title, folder.spinet(&args).stdin(Stdio::null()));
+    };
+    fails("A key that is not there", &["-i", "/home/anna/.ssh/id"]);
+    let public = folder.private("admin").with_extension("pub");
+    fails("The public half", &["-i", public.to_str().unwrap()]);
+    let at = |name: &str, text: &str| {
+        let path = folder.home(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    fails("A text", &["-i", &at("text", "tea for two\n")]);
+    fails("An empty file", &["-i", &at("empty", "")]);
+    fails(
+        "A key that is cut short",
+        &[
+            "-i",
+            &at("cut", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1r\n"),
+        ],
+    );
+    fails(
+        "An age key that is cut short",
+        &["-i", &at("age", "AGE-SECRET-KEY-1QQQQ\n")],
+    );
+    fails(
+        "A plugin that is not here",
+        &[
+            "-i",
+            &at(
+                "plugin",
+                "AGE-PLUGIN-YUBIKEY-1QQPQQQQPQQQQPQQQQPQQQQPQQQQQQQQQQQ\n",
+            ),
+        ],
+    );
+    let ecdsa = folder.home("ecdsa");
+    let mut keygen_ecdsa = std::process::Command::new("ssh-keygen");
+    keygen_ecdsa.args(["-q", "-t", "ecdsa", "-N", "", "-C", "anna", "-f"]);
+    assert!(keygen_ecdsa.arg(&ecdsa).status().unwrap().success());
+    fails(
+        "A key of a kind that cannot decrypt",
+        &["-i", ecdsa.to_str().unwrap()],
+    );
+    fails(
+        "A stranger's key",
+        &["-i", folder.private("orff").to_str().unwrap()],
+    );
+    let usual = folder.home(".ssh/id_ed25519");
+    fs::remove_file(&usual).unwrap();
+    fails("No key at all", &[]);
+    keygen(&usual, "anna", "tea for two");
+    folder.rules(&format!(
+        "{{ \"wifi.age\".publicKeys = [ \"{}\" ]; }}\n",
+        fs::read_to_string(usual.with_extension("pub"))
+            .unwrap()
+            .trim()
+    ));
+    let mut write = folder.spinet(&[
+        "secrets",
+        "edit",
+        "wifi.age",
+        "--from",
+        "/dev/null",
+        "--yes",
+    ]);
+    fs::remove_file(folder.path("wifi.age")).unwrap();
+    assert!(write.output().unwrap().status.success());
+    fails("A key under a passphrase, and no terminal", &[]);
+    page.compare();
+}
+
+#[test]
+fn of_places() {
+    let Some(folder) = folder() else { return };
+    let mut page = Page::of(
+        "places",
+        "Places that cannot be written, and programs that are missing.",
+        &folder,
+    );
+    let orff = folder.fingerprint("orff");
+    folder.simple_rules(&[("wifi.age", &["admin", "byrd", "orff"])]);
+    let rekey = ["secrets", "rekey", "--accept-recipient", &orff];
+    let spinet = |args: &[&str]| {
+        let mut command = folder.spinet(args);
+        command.stdin(Stdio::null());
+        command
+    };
+    page.fails(
+        "No home and no state folder",
+        spinet(&rekey)
+            .env_remove("HOME")
+            .env_remove("XDG_STATE_HOME")
+            .arg("-i")
+            .arg(folder.private("admin")),
+    );
+    page.fails(
+        "A state folder that cannot be made",
+        spinet(&rekey).env("XDG_STATE_HOME", "/dev/null"),
+    );
+    page.fails(
+        "No nix on PATH",
+        spinet(&["secrets", "list"]).env("PATH", folder.beside("bin")),
+    );
+    let history = folder.beside("state/spinet").join(
+        folder
+            .path("")
+            .to_str()
+            .unwrap()
+            .trim_end_matches('/')
+            .replace('/', "%"),
+    );
+    fs::create_dir_all(history.join("history.jsonl")).unwrap();
+    page.warns("A history that cannot be written", &mut spinet(&rekey));
+    page.fails("The same, to be read", &mut spinet(&["log"]));
+    page.compare();
+}
