@@ -25,8 +25,11 @@ let
     name: row:
     let
       unknown = lib.subtractLists known (lib.attrNames row);
+      isPort = port: builtins.isInt port && port > 0 && port < 65536;
     in
-    if unknown != [ ] then
+    if !builtins.isAttrs row then
+      refuse name "is no set, such as { system = \"aarch64-linux\"; modules = [ ./${name} ]; }."
+    else if unknown != [ ] then
       refuse name "has ${lib.concatStringsSep ", " unknown}, which no row has; it may have ${lib.concatStringsSep ", " known}."
     else if !row ? system then
       refuse name "lacks the system it runs, such as system = \"aarch64-linux\";"
@@ -36,6 +39,8 @@ let
       refuse name "has modules and configuration; keep one of them."
     else if builtins.match "[a-zA-Z0-9]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?" name == null then
       refuse name "has a name that no host can have: letters, digits, - and _, 63 at most."
+    else if !isPort (row.port or 22) then
+      refuse name "has a port that is no number from 1 to 65535."
     else if name == "spinet" || lib.hasSuffix "-image" name then
       refuse name "has a name that another package of the flake has."
     else

@@ -138,10 +138,25 @@ pub fn render(error: &anyhow::Error) -> String {
 
 /// Message, causes and hints, outermost first.
 pub fn parts(error: &anyhow::Error) -> (String, Vec<String>, Vec<String>) {
-    let mut causes = error.chain().map(ToString::to_string);
-    let message = causes.next().unwrap_or_default();
+    let mut told = error.chain().map(ToString::to_string);
+    let first = told.next().unwrap_or_default();
+    let mut causes: Vec<String> = Vec::new();
+    for cause in told {
+        // some errors tell their cause as part of themselves
+        if !causes.last().unwrap_or(&first).ends_with(&cause) {
+            causes.push(cause);
+        }
+    }
     let hints = failures(error).flat_map(|f| f.hints.clone()).collect();
-    (message, causes.collect(), hints)
+    (sentence(first), causes, hints)
+}
+
+/// What was being done, as context tells it, is no sentence yet.
+fn sentence(message: String) -> String {
+    if message.starts_with("while ") {
+        return format!("Failed {message}.");
+    }
+    message
 }
 
 fn failures(error: &anyhow::Error) -> impl Iterator<Item = &Failure> {
@@ -164,7 +179,20 @@ mod tests {
         assert_eq!(exit_of(&error), Exit::Usage);
         assert_eq!(
             render(&error),
-            "Error: while choosing hosts\n  No host named bahc.\nHint: Known hosts: bach.\n"
+            "Error: Failed while choosing hosts.\n  No host named bahc.\nHint: Known hosts: bach.\n"
+        );
+    }
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        let inner = anyhow::anyhow!("invalid length");
+        let error = inner
+            .context("invalid length")
+            .context("bad key: invalid length")
+            .context("This is no key.");
+        assert_eq!(
+            render(&error),
+            "Error: This is no key.\n  bad key: invalid length\n"
         );
     }
 

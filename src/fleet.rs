@@ -10,6 +10,7 @@ use crate::error::Failure;
 use crate::git;
 use crate::nix::Nix;
 use crate::process::Cmd;
+use crate::tools;
 use crate::ui::visible;
 
 /// A flake in a git work tree.
@@ -115,7 +116,9 @@ pub fn check_address(address: Option<&str>, hosts: &[Host]) -> Result<()> {
     if address.is_none() || hosts.len() == 1 {
         return Ok(());
     }
-    Err(Failure::usage("--address goes with exactly one host.").into())
+    Err(Failure::usage("--address goes with exactly one host.")
+        .hint("Name the host that answers there.")
+        .into())
 }
 
 impl Flake {
@@ -125,9 +128,7 @@ impl Flake {
             Some(dir) => dir.to_owned(),
             None => std::env::current_dir().context("while looking for the current folder")?,
         };
-        let start = start.canonicalize().map_err(|e| {
-            Failure::usage(format!("There is no folder {}.", start.display())).source(e)
-        })?;
+        let start = start.canonicalize().map_err(|e| no_folder(&start, e))?;
         let dir = match named {
             Some(_) if start.join("flake.nix").is_file() => start,
             Some(_) => {
@@ -140,6 +141,7 @@ impl Flake {
                 .ok_or_else(|| none_around("flake.nix", &start))?
                 .to_owned(),
         };
+        tools::need("git")?;
         let work_tree = git::work_tree(&dir).await.ok_or_else(|| {
             Failure::new(format!("{} is not in a git work tree.", dir.display()))
                 .hint("Nix would copy the whole folder into its store, secrets included: run `git init` and `git add` what belongs to the flake.")
@@ -172,11 +174,7 @@ impl Fleet {
         let value = match output {
             Ok(value) => value,
             Err(e) if e.to_string().contains("does not provide attribute") => return Ok(None),
-            Err(e) => {
-                return Err(Failure::new("The flake's hosts could not be read.")
-                    .source(e)
-                    .into());
-            }
+            Err(e) => return Err(unreadable(e)),
         };
         let mut fleet: Self =
             serde_json::from_value(value).context("while reading the flake's `spinet` output")?;
@@ -298,6 +296,29 @@ impl Needs {
         let value = nix.eval("spinet.needs", Some(secrets)).await?;
         serde_json::from_value(value).context("while reading which secrets the hosts use")
     }
+}
+
+/// The error for a folder that the user named.
+pub fn no_folder(folder: &Path, error: std::io::Error) -> Failure {
+    let failure = Failure::usage(format!("There is no folder {}.", folder.display()))
+        .hint("-C (--flake) takes the folder that flake.nix lies in.");
+    match error.kind() {
+        std::io::ErrorKind::NotFound => failure,
+        _ => failure.source(error),
+    }
+}
+
+/// The error for hosts that do not evaluate: what lib.fleet says of a row stands for itself, the rest is told as nix does.
+fn unreadable(error: anyhow::Error) -> anyhow::Error {
+    let said = error.to_string();
+    let of_fleet = said
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("error: spinet: the "));
+    match of_fleet {
+        Some(what) => Failure::new(format!("The {what}")),
+        None => Failure::new("The flake's hosts could not be read.").source(error),
+    }
+    .into()
 }
 
 /// A host's name is part of attribute paths, file names and network names: RFC 1123 labels only.

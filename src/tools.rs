@@ -1,5 +1,8 @@
 //! The programs of others that spinet runs, and where they come from.
 
+use anyhow::Result;
+
+use crate::error::Failure;
 use crate::process;
 
 /// A program, what it is for, and what brings it.
@@ -7,6 +10,13 @@ pub struct Tool {
     pub name: &'static str,
     pub purpose: &'static str,
     pub remedy: &'static str,
+}
+
+impl Tool {
+    /// The error of whatever needs it.
+    pub fn is_missing(&self) -> Failure {
+        Failure::new(format!("`{}` is not on PATH.", self.name)).hint(self.remedy)
+    }
 }
 
 const fn tool(name: &'static str, purpose: &'static str, remedy: &'static str) -> Tool {
@@ -30,6 +40,14 @@ const NEEDED: [Tool; 7] = [
     tool("e2fsck", "cards", E2FSPROGS),
     tool("lsblk", "cards", "Install util-linux."),
 ];
+
+/// Fails unless a program of these is on PATH: without it, what it is asked would look like a no.
+pub fn need(name: &str) -> Result<()> {
+    match NEEDED.into_iter().find(|tool| tool.name == name) {
+        Some(tool) if process::find(name).is_none() => Err(tool.is_missing().into()),
+        _ => Ok(()),
+    }
+}
 
 /// Those that are nowhere on this machine.
 pub fn missing() -> Vec<Tool> {

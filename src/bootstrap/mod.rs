@@ -90,7 +90,11 @@ impl Story<'_> {
 /// Runs the story for one host.
 pub async fn run(args: &cli::Bootstrap, global: &cli::Global, ui: &Ui) -> Result<()> {
     if args.fingerprint.is_some() && args.host_key != cli::HostKey::FirstBoot {
-        return Err(Failure::usage("--fingerprint goes with --host-key first-boot only.").into());
+        return Err(
+            Failure::usage("--fingerprint goes with --host-key first-boot only.")
+                .hint("Leave it out: a key that is made here needs no fingerprint to be known by.")
+                .into(),
+        );
     }
     if args.image == cli::Image::Full && args.host_key == cli::HostKey::FirstBoot {
         return Err(Failure::usage("--image full needs a key made here: its secrets are encrypted for the key on the card before the image is built, and with --host-key first-boot the host makes its key after that.")

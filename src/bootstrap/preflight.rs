@@ -198,7 +198,10 @@ async fn enrolment(
         {
             published::refuse(recipient).hint(
                 format!("A published example key may read {name}."),
-                format!("Put your own key in its place in {}, and make the secret anew: everybody has the private half.", story.fleet.rules.display()),
+                format!(
+                    "Put your own key in its place in {}, and make the secret anew.",
+                    story.fleet.rules.display()
+                ),
             )?;
         }
     }
@@ -234,9 +237,7 @@ async fn evaluates(story: &Story<'_>, needs: &Needs) -> Result<()> {
 fn tools() -> Result<()> {
     match tools::missing().into_iter().next() {
         None => Ok(()),
-        Some(tool) => Err(Failure::new(format!("`{}` is not on PATH.", tool.name))
-            .hint(tool.remedy)
-            .into()),
+        Some(tool) => Err(tool.is_missing().into()),
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::fs::{Advice, FlockOperation, OFlags, fadvise, fcntl_getfl, fcntl_setfl, flock};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::disk;
@@ -79,7 +80,9 @@ impl Device {
                     .into(),
             ),
             Ok(_) => Err(
-                Failure::new(format!("{} is neither a disk nor a file.", path.display())).into(),
+                Failure::new(format!("{} is neither a disk nor a file.", path.display()))
+                    .hint("Name a whole disk (`spinet card list` shows them), or a file to write the card into.")
+                    .into(),
             ),
         }
     }
@@ -154,10 +157,13 @@ impl Device {
             .filter(|p| !p.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         let dir = dir.canonicalize().map_err(|e| {
-            Failure::new(format!(
+            let failure = Failure::new(format!(
                 "The folder of the card file {shown} does not exist."
-            ))
-            .source(e)
+            ));
+            match e.kind() {
+                io::ErrorKind::NotFound => failure.hint("Make it first, or choose another place."),
+                _ => failure.source(e),
+            }
         })?;
         if let Some(tree) = dir
             .ancestors()
@@ -176,7 +182,11 @@ impl Device {
             .custom_flags(bits(OFlags::NOFOLLOW))
             .open(path);
         let file = open.map_err(|e| {
-            Failure::new(format!("The card file {shown} could not be opened.")).source(e)
+            let failure = Failure::new(format!("The card file {shown} could not be opened."));
+            match Errno::from_io_error(&e) {
+                Some(Errno::LOOP) => failure.hint("It is a link; name the file itself."),
+                _ => failure.source(e),
+            }
         })?;
         lock(&file, path)?;
         let meta = file
@@ -235,6 +245,7 @@ impl Device {
         Failure::new(format!(
             "{card} is too small: it holds {have}, the image needs {need}."
         ))
+        .hint("Take a larger card.")
         .into()
     }
 
@@ -325,12 +336,11 @@ impl Medium {
 
 fn lock(file: &File, path: &Path) -> Result<()> {
     let mut tries = 0;
-    while let Err(e) = flock(file, FlockOperation::NonBlockingLockExclusive) {
+    while flock(file, FlockOperation::NonBlockingLockExclusive).is_err() {
         tries += 1;
         if tries == TRIES {
             return Err(Failure::new(format!("{} is being written already.", path.display()))
                 .hint("Another program holds it, perhaps another spinet; wait until it is through.")
-                .source(e)
                 .into());
         }
         std::thread::sleep(PAUSE);

@@ -114,9 +114,7 @@ impl Image {
                 "{} has no boot record: it is no card image.",
                 self.path.display()
             ));
-            return Err(failure
-                .hint("Images are made by `nix build .#HOST-image`.")
-                .into());
+            return Err(failure.hint(MADE).into());
         };
         partitions.sort_by_key(|p| p.bytes.start);
         let end = partitions.iter().map(|p| p.bytes.end).max();
@@ -127,6 +125,7 @@ impl Image {
                     "{} is cut short: it has {size} of at least {end}.",
                     self.path.display()
                 ))
+                .hint("Build or fetch it again.")
                 .into());
             }
             (Some(size), _) | (None, Some(size)) => size,
@@ -167,6 +166,7 @@ impl Image {
                 "{} is no zstd file, whatever its name says.",
                 self.path.display()
             ))
+            .hint("If it is a plain image, take .zst off its name.")
             .into()
         })
     }
@@ -200,10 +200,12 @@ impl Read for FromStart {
     }
 }
 
+const MADE: &str = "Images are made by `nix build .#HOST-image`.";
+
 fn locate(path: &Path) -> Result<PathBuf> {
     let shown = path.display();
     let meta = std::fs::metadata(path).map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => Failure::new(format!("There is no image {shown}.")),
+        io::ErrorKind::NotFound => Failure::new(format!("There is no image {shown}.")).hint(MADE),
         _ => Failure::new(format!("The image {shown} could not be opened.")).source(e),
     })?;
     if meta.is_file() {
@@ -213,6 +215,7 @@ fn locate(path: &Path) -> Result<PathBuf> {
         return Err(Failure::new(format!(
             "{shown} is neither an image file nor a folder with one."
         ))
+        .hint(MADE)
         .into());
     }
     let folder = Some(path.join("sd-image"))
@@ -227,7 +230,11 @@ fn locate(path: &Path) -> Result<PathBuf> {
         .collect();
     match (found.pop(), found.is_empty()) {
         (Some(one), true) => Ok(one),
-        (None, _) => Err(Failure::new(format!("{shown} holds no .img or .img.zst file.")).into()),
+        (None, _) => Err(
+            Failure::new(format!("{shown} holds no .img or .img.zst file."))
+                .hint(MADE)
+                .into(),
+        ),
         (Some(_), false) => Err(Failure::new(format!("{shown} holds several images."))
             .hint("Name one of them.")
             .into()),

@@ -22,7 +22,8 @@ pub async fn run(command: &Wifi, global: &Global, ui: &Ui) -> Result<()> {
             from,
         } => {
             let knowledge = knowledge(from, None).await?;
-            let profile = choose(&knowledge, ssid.as_deref(), "an SSID", ui).await?;
+            let profile =
+                choose(&knowledge, ssid.as_deref(), "`spinet wifi show SSID`", ui).await?;
             if *iwd {
                 let mut out = std::io::stdout().lock();
                 return out.write_all(&profile.to_iwd()).context("while printing");

@@ -90,9 +90,11 @@ impl Job<'_> {
                     Some(status::Outcome::Waiting { .. }) => "it waits still.".into(),
                     _ => "it knows of no deploy.".into(),
                 };
-                Err(Failure::new(format!("{name} has not decided it: {state}"))
-                    .hint(format!("`spinet status {name}` tells how it ends."))
-                    .into())
+                Err(
+                    Failure::new(format!("The attempt on {name} is not decided: {state}"))
+                        .hint(format!("`spinet status {name}` tells how it ends."))
+                        .into(),
+                )
             }
         }
     }
@@ -115,6 +117,7 @@ impl Job<'_> {
             .await
             .ok_or_else(|| {
                 Failure::new(format!("{name} did not answer when asked for its health."))
+                    .hint("Confirm it again, or undo it with --undo.")
             })?;
         if bad.is_empty() {
             return Ok(());

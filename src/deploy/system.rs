@@ -36,7 +36,7 @@ impl Job<'_> {
                 let toplevel = self.previous(&reached.status)?;
                 let manifest = Manifest::on(target, &toplevel).await.map_err(|e| {
                     Failure::new(format!(
-                        "{} has no longer what it ran before: {toplevel}.",
+                        "{} no longer has what it ran before: {toplevel}.",
                         self.name()
                     ))
                     .hint("It was collected as garbage. Deploy the revision you want from git.")
@@ -78,7 +78,7 @@ impl Job<'_> {
     fn previous(&self, status: &Status) -> Result<String> {
         if status.previous.is_empty() {
             return Err(Failure::new(format!(
-                "Nothing was confirmed on {} before what it has now.",
+                "{} has nothing to go back to: nothing was confirmed on it before what it has now.",
                 self.name()
             ))
             .hint("Deploy the revision you want from git.")

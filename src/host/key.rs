@@ -62,10 +62,10 @@ pub fn parse_public(key: &str) -> Result<String> {
         Failure::usage(why)
             .hint("Give it as in ssh_host_ed25519_key.pub: ssh-ed25519 AAAA.. comment")
     };
-    let parsed: PublicKey = key
-        .trim()
-        .parse()
-        .map_err(|e| refuse("This is no SSH public key.".into()).source(anyhow::Error::new(e)))?;
+    let parsed: PublicKey = key.trim().parse().map_err(|e| {
+        let shown = crate::ui::visible(key.trim());
+        refuse(format!("{shown} is no SSH public key.")).source(anyhow::Error::new(e))
+    })?;
     match parsed.algorithm() {
         Algorithm::Ed25519 | Algorithm::Rsa { .. } => {}
         other => {

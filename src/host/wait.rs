@@ -16,6 +16,7 @@ use super::ssh::{Login, Target, last_line, scoped};
 use crate::fleet::Host;
 use crate::parallel::Crowd;
 use crate::process::{Cmd, Output};
+use crate::tools;
 use crate::ui::{Ui, visible};
 
 /// How long one attempt to log in may take.
@@ -60,6 +61,7 @@ impl Search<'_> {
         script: impl Fn(&str) -> Remote,
         ui: &Ui,
     ) -> Result<(Target, Output)> {
+        tools::need("ssh")?;
         let seen = RefCell::default();
         let found = self
             .watch(&self.names(), &seen, ui, async |address| {

@@ -92,9 +92,8 @@ impl Key {
         if text.starts_with("ssh-") {
             return match text.parse::<age::ssh::Recipient>() {
                 Ok(key) => Ok(Self::Native(Box::new(key))),
-                Err(e) => Err(unusable()
-                    .hint("Of SSH keys only ed25519 and RSA (2048 bits or more) can be recipients.")
-                    .source(anyhow::anyhow!("{e:?}"))
+                Err(_) => Err(unusable()
+                    .hint("Is it whole? Of SSH keys only ed25519 and RSA (2048 bits or more) can be recipients.")
                     .into()),
             };
         }
@@ -107,10 +106,8 @@ impl Key {
         if let Ok(key) = text.parse::<age::tagpq::Recipient>() {
             return Ok(Self::Native(Box::new(key)));
         }
-        let plugin: age::plugin::Recipient = text.parse().map_err(|e| {
-            unusable()
-                .hint("Recipients are ssh-ed25519, ssh-rsa and age1.. keys.")
-                .source(anyhow::anyhow!("{e}"))
+        let plugin: age::plugin::Recipient = text.parse().map_err(|_| {
+            unusable().hint("Recipients are whole ssh-ed25519, ssh-rsa and age1.. keys.")
         })?;
         let program = format!("age-plugin-{}", plugin.plugin());
         if crate::process::find(&program).is_none() {

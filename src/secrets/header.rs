@@ -71,9 +71,12 @@ impl Header {
         match Found::at(path)? {
             Found::Nothing => Ok(None),
             Found::Header(header) => Ok(Some(header)),
-            Found::Other => Err(Failure::new(format!("{} is no age file.", path.display()))
-                .hint("Restore it from git, or remove it and make it anew with `spinet secrets edit`.")
-                .into()),
+            Found::Other => Err(Failure::new(format!(
+                "{} is no age file, or is cut short.",
+                path.display()
+            ))
+            .hint("Restore it from git, or remove it and make it anew with `spinet secrets edit`.")
+            .into()),
         }
     }
 

@@ -5,11 +5,11 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use age::secrecy::SecretString;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use zeroize::Zeroizing;
 
 use super::{Header, Recipient};
-use crate::error::Failure;
+use crate::error::{Failure, Hint};
 use crate::ui::Ui;
 
 type Boxed = Box<dyn age::Identity + Send + Sync>;
@@ -93,7 +93,7 @@ impl Identities {
         let Locked { name, key } = self.locked.remove(index);
         let passphrase = ui.passphrase(
             &format!("Passphrase of {name}:"),
-            "-i with a key that has no passphrase",
+            "-i FILE, a key without a passphrase",
         )?;
         let wrong = || {
             Failure::new(format!("That is not the passphrase of {name}."))
@@ -118,9 +118,14 @@ impl Identities {
         self.own.iter().any(|own| own == recipient.key())
     }
 
+    /// There is no key at all.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
     /// Where the identities came from, for messages.
     pub fn describe(&self) -> String {
-        if self.names.is_empty() {
+        if self.is_empty() {
             "no identity at all".into()
         } else {
             self.names.join(", ")
@@ -130,7 +135,9 @@ impl Identities {
     fn add(&mut self, path: &Path, ui: &Ui) -> Result<()> {
         let name = path.display().to_string();
         let text = std::fs::read(path).map(Zeroizing::new).map_err(|e| {
-            Failure::new(format!("The identity {name} could not be read.")).source(e)
+            Failure::new(format!("The identity {name} could not be read."))
+                .hint("Name a private key of yours with -i FILE.")
+                .source(e)
         })?;
         self.names.push(name.clone());
         if Header::parse(&text).is_some_and(|header| header.passphrase) {
@@ -175,7 +182,10 @@ impl Identities {
     /// The lines of an age identity file.
     fn add_age_keys(&mut self, name: &str, text: &[u8], ui: &Ui) -> Result<()> {
         let file = age::IdentityFile::from_buffer(BufReader::new(text))
-            .with_context(|| format!("while reading {name}"))?
+            .hint(
+                format!("{name} is no age identity file, or is damaged."),
+                "Its lines are AGE-SECRET-KEY-.. and AGE-PLUGIN-.., whole, and comments with a # in front.",
+            )?
             .with_callbacks(ui.plugin_prompts());
         let lines = std::str::from_utf8(text).unwrap_or_default().lines();
         let keys = file.into_identities().map_err(|e| {

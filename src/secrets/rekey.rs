@@ -269,18 +269,53 @@ fn no_identity(
     closed: Vec<(usize, anyhow::Error)>,
     identities: &Identities,
 ) -> anyhow::Error {
-    let count = closed.len();
+    let one = closed.len() == 1;
     let first = closed.first().map_or(0, |(index, _)| *index);
-    let shown = if count == 1 {
-        format!("{} cannot be decrypted", paths[first].display())
+    let what = if one {
+        paths[first].display().to_string()
     } else {
-        format!("{count} files cannot be decrypted")
+        format!("{} files", closed.len())
     };
-    let list = closed
-        .into_iter()
-        .map(|(index, why)| format!("{}: {}", paths[index].display(), why.root_cause()));
-    Failure::new(format!("{shown} with {}.", identities.describe()))
-        .hint("Name a private key that is among its recipients with -i FILE. Nothing was changed.")
-        .source(anyhow::anyhow!(list.collect::<Vec<_>>().join("\n")))
-        .into()
+    if identities.is_empty() {
+        return Failure::new(format!(
+            "{what} cannot be decrypted: there is neither ~/.ssh/id_ed25519 nor ~/.ssh/id_rsa."
+        ))
+        .hint("Name a private key that is among the recipients with -i FILE. Nothing was changed.")
+        .into();
+    }
+    let keys = identities.describe();
+    let mut failure = Failure::new(format!("{what} cannot be decrypted with {keys}."));
+    let mut list = Vec::new();
+    let mut remedies = Vec::new();
+    for (index, why) in closed {
+        let (reason, remedy) = reason(&why);
+        list.push(if one {
+            reason
+        } else {
+            format!("{}: {reason}", paths[index].display())
+        });
+        remedies.extend(remedy.filter(|remedy| !remedies.contains(remedy)));
+    }
+    for remedy in remedies {
+        failure = failure.hint(format!("{remedy} Nothing was changed."));
+    }
+    failure.source(anyhow::anyhow!(list.join("\n"))).into()
+}
+
+/// Why a file stayed closed, and what to do about it.
+fn reason(why: &anyhow::Error) -> (String, Option<&'static str>) {
+    use age::DecryptError::{DecryptionFailed, InvalidHeader, InvalidMac, Io, NoMatchingKeys};
+    let cause = why.root_cause();
+    match why.downcast_ref() {
+        Some(NoMatchingKeys) => (
+            "It is for other keys.".into(),
+            Some("Name a private key that is among the recipients with -i FILE."),
+        ),
+        None | Some(DecryptionFailed | InvalidHeader | InvalidMac | Io(_)) => (
+            format!("It is damaged or cut short ({cause})."),
+            Some("Restore what is damaged from git."),
+        ),
+        // of a plugin, or of a file for a passphrase
+        Some(_) => (cause.to_string(), None),
+    }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use super::Recipient;
-use crate::error::Failure;
+use crate::error::{Failure, Hint};
 use crate::process::Cmd;
 
 /// Evaluated rules.
@@ -196,10 +196,13 @@ impl Rules {
 
 fn existing(file: &Path) -> Result<PathBuf> {
     file.canonicalize().map_err(|e| {
-        Failure::usage(format!("There are no rules at {}.", file.display()))
-            .hint("Name them with --rules FILE; agenix' tutorial shows how they look.")
-            .source(e)
-            .into()
+        let failure = Failure::usage(format!("There are no rules at {}.", file.display()))
+            .hint("Name them with --rules FILE; agenix' tutorial shows how they look.");
+        match e.kind() {
+            std::io::ErrorKind::NotFound => failure,
+            _ => failure.source(e),
+        }
+        .into()
     })
 }
 
@@ -219,18 +222,36 @@ async fn evaluate(file: &Path, roots: &[&Path]) -> Result<BTreeMap<String, Rule>
         .arg(file)
         .or_install("Install Nix (nixos.org/download).");
     let text = cmd.text().await.map_err(|e| {
-        Failure::new(format!(
+        let failure = Failure::new(format!(
             "The rules in {} could not be evaluated.",
             file.display()
-        ))
-        .hint("Nix' own message above names the place.")
+        ));
+        if e.to_string().contains("in restricted mode") {
+            failure.hint("Rules can read files of their own work tree only.")
+        } else {
+            failure
+        }
         .source(e)
     })?;
-    parse(&text).with_context(|| format!("while reading the rules in {}", file.display()))
+    parse(&text).hint(
+        format!("The rules in {} are not what agenix reads.", file.display()),
+        "A rule looks so: \"FILE.age\".publicKeys = [ \"ssh-ed25519 AAAA..\" ];",
+    )
 }
 
 fn parse(json: &str) -> Result<BTreeMap<String, Rule>> {
-    let written: BTreeMap<String, Written> = serde_json::from_str(json)?;
+    let rules: BTreeMap<String, serde_json::Value> =
+        serde_json::from_str(json).map_err(|_| Failure::new("They are no set of rules."))?;
+    let written = rules.into_iter().map(|(name, rule)| {
+        let shown = crate::ui::visible(&name);
+        let rule: Written = serde_json::from_value(rule).map_err(|_| {
+            Failure::new(format!(
+                "{shown} has no publicKeys, or they are no list of strings."
+            ))
+        })?;
+        Ok((name, rule))
+    });
+    let written: BTreeMap<String, Written> = written.collect::<Result<_>>()?;
     // the same few strings, in every rule
     let mut known: HashMap<String, Vec<Recipient>> = HashMap::new();
     let mut rule = |written: Written| {

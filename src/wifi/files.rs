@@ -111,7 +111,7 @@ fn unreadable(place: &Path, error: io::Error) -> anyhow::Error {
         "The wifi profiles in {} could not be read.",
         place.display()
     ))
-    .hint("Name another folder or file with --wifi-from, or use --no-wifi for a wired host.")
+    .hint("Name another folder or file with --wifi-from. A wired host needs none: `spinet bootstrap HOST --no-wifi`.")
     .source(error)
     .into()
 }

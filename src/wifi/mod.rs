@@ -14,7 +14,7 @@ use age::secrecy::{ExposeSecret, SecretString};
 use anyhow::Result;
 use zeroize::Zeroizing;
 
-use crate::error::Failure;
+use crate::error::{Failure, parts};
 use crate::ui::visible;
 pub use country::Country;
 pub use files::{ProfileFile, Source};
@@ -211,7 +211,8 @@ impl Knowledge {
             .iter()
             .filter_map(|known| known.profile.as_ref().err())
         {
-            failure = failure.hint(reason.to_string());
+            let (why, _, remedies) = parts(reason);
+            failure = failure.hint([vec![why], remedies].concat().join(" "));
         }
         failure
             .hint("Join the network first, name another with --wifi SSID or other files with --wifi-from, or use --no-wifi for a wired host.")

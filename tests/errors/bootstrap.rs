@@ -123,6 +123,46 @@ fn of_bootstraps() {
         "An identity that opens no secret",
         &mut bootstrap(&["-i", orff.to_str().unwrap()]),
     );
+    let kept = folder.path("bach-host-key.age");
+    scene.change(
+        "secrets.nix",
+        "{\n",
+        "{\n  \"bach-host-key.age\".publicKeys = [ admin byrd ];\n",
+    );
+    folder.encrypt("bach-host-key.age", "tea for two", &["admin"]);
+    page.fails(
+        "A kept key that hosts may read",
+        &mut bootstrap(&["--host-key", "keep"]),
+    );
+    scene.change(
+        "secrets.nix",
+        "[ admin byrd ];\n  \"token",
+        "[ admin ];\n  \"token",
+    );
+    page.fails(
+        "A kept key that is none",
+        &mut bootstrap(&["--host-key", "keep"]),
+    );
+    scene.change(
+        "hosts/byrd.nix",
+        "token.age;",
+        "token.age;\n  age.secrets.key.file = ../bach-host-key.age;",
+    );
+    scene.git(&["add", "-A"]);
+    page.fails(
+        "A kept key on the host itself",
+        &mut bootstrap(&["--host-key", "keep"]),
+    );
+    scene.change(
+        "hosts/byrd.nix",
+        "\n  age.secrets.key.file = ../bach-host-key.age;",
+        "",
+    );
+    page.fails(
+        "A kept key that is not used",
+        &mut bootstrap(&["-i", orff.to_str().unwrap()]),
+    );
+    fs::remove_file(kept).unwrap();
     fs::rename(folder.path("token.age"), folder.beside("token.age")).unwrap();
     page.fails("A secret that is not there", &mut bootstrap(&[]));
     fs::rename(folder.beside("token.age"), folder.path("token.age")).unwrap();
@@ -170,6 +210,29 @@ fn of_bootstraps() {
         wifi.to_str().unwrap(),
     ];
     page.fails("Credentials of a person", &mut spinet(&scene, &joining));
+    let strict = "[Security]\nPassphrase=tea for two\n[Settings]\nTransitionDisable=true\nDisabledTransitionModes=personal\n";
+    fs::write(wifi.join("Home.psk"), strict).unwrap();
+    fs::remove_file(wifi.join("Work.8021x")).unwrap();
+    fs::remove_file(folder.home(".ssh/id_ed25519.pub")).unwrap();
+    let country = [&joining[..], &["--wifi-country", "DE"]].concat();
+    page.fails(
+        "A network for newer radios, and a key that may not log in",
+        &mut spinet(&scene, &country),
+    );
+    scene.change(
+        "hosts/byrd.nix",
+        "age.secrets.token",
+        "spinet.wifi.networks.home.secret = ../wifi-home.age;\n  age.secrets.token",
+    );
+    scene.change(
+        "secrets.nix",
+        "{\n",
+        "{\n  \"wifi-home.age\".publicKeys = [ admin byrd ];\n",
+    );
+    page.fails(
+        "A network of the configuration, and none for the card",
+        &mut bootstrap(&[]),
+    );
     page.compare();
 }
 

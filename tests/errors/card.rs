@@ -176,6 +176,11 @@ fn of_disks() {
             "A disk with a file system, and no terminal",
             &mut words(&["--allow-fixed-disk"], &card.0),
         );
+        page.fails_at_terminal(
+            "The same, and another name is typed",
+            &words(&["--allow-fixed-disk"], &card.0),
+            &[("Type its name to go on:", "sdb")],
+        );
         page.fails("A partition", &mut words(&insist, Path::new(&first)));
         assert!(set("mount", &[&first, mount.to_str().unwrap()]));
         page.fails("A disk that is mounted", &mut words(&insist, &card.0));

@@ -235,6 +235,19 @@ fn of_answers() {
     let attempt = format!(
         "{before}id=20261126-1\\nmode=switch\\nnew=/nix/store/c-nixos\\nold=/nix/store/b-nixos\\nguard=alive\\nboot=1\\nboot_now=1\\nnow=100\\ndeadline=160\\n"
     );
+    fs::write(
+        scene.folder.beside("host.json"),
+        "{ \"system\": \"x86_64-linux\", \"deadline\": 120, \"healthChecks\": [ { \"name\": \"web\", \"command\": \"false\" } ] }\n",
+    )
+    .unwrap();
+    answer(&format!(
+        "case $SSH_ORIGINAL_COMMAND in *'echo done'*) printf '0\\ndone\\n' ;; *) printf '{attempt}phase=waiting\\nend=status\\n' ;; esac"
+    ));
+    page.fails(
+        "Another deploy whose host is not well",
+        &mut spinet(&scene, &["deploy", "byrd", "--confirm", "--address", HERE]),
+    );
+    manifest("x86_64-linux");
     for phase in ["waiting", "activating", "dreaming"] {
         says(&format!("{attempt}phase={phase}\\n"));
         page.fails(

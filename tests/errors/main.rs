@@ -23,4 +23,6 @@ mod rig;
 #[path = "../doctor/scene.rs"]
 mod scene;
 mod secrets;
+#[path = "../lab/terminal.rs"]
+mod terminal;
 mod wifi;

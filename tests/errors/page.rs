@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::folder::Folder;
+use crate::terminal::Terminal;
 
 /// What a page holds so far.
 pub struct Page {
@@ -72,26 +73,41 @@ impl Page {
         self.add(title, spinet, &output);
     }
 
+    /// Runs spinet at a terminal, where these questions are answered; it must not succeed.
+    #[track_caller]
+    pub fn fails_at_terminal(&mut self, title: &str, spinet: &Command, answers: &[(&str, &str)]) {
+        let mut terminal = Terminal::start(spinet);
+        for (question, answer) in answers {
+            terminal.wait_for(question).answer(answer);
+        }
+        let (code, screen) = terminal.end();
+        assert!(code.is_some_and(|code| code > 0), "{title}: {screen}");
+        self.write(title, spinet, "", &screen.replace('\r', ""), code);
+    }
+
     /// Adds what a run showed: standard error as it is, standard output marked with `| `.
-    pub fn add(&mut self, title: &str, spinet: &Command, output: &Output) {
+    fn add(&mut self, title: &str, spinet: &Command, output: &Output) {
+        let shown = String::from_utf8_lossy(&output.stdout);
+        let said = String::from_utf8_lossy(&output.stderr);
+        self.write(title, spinet, &shown, &said, output.status.code());
+    }
+
+    fn write(&mut self, title: &str, spinet: &Command, shown: &str, said: &str, code: Option<i32>) {
         let words: Vec<String> = spinet
             .get_args()
             .map(|word| quote(&word.to_string_lossy()))
             .collect();
         let mut text = format!("\n# {title}\n$ spinet {}\n", words.join(" "));
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
+        for line in shown.lines() {
             writeln!(text, "| {line}").unwrap();
         }
-        let said = String::from_utf8_lossy(&output.stderr);
         assert!(!said.contains("panicked"), "{title}: {said}");
-        text.push_str(&said);
+        text.push_str(said);
         if !said.is_empty() && !said.ends_with('\n') {
             text.push('\n');
         }
-        match output.status.code() {
-            Some(code) => writeln!(text, "exit {code}").unwrap(),
-            None => writeln!(text, "{}", output.status).unwrap(),
-        }
+        let code = code.expect("no signal ends it");
+        writeln!(text, "exit {code}").unwrap();
         self.text.push_str(&self.plain(&text));
     }
 
@@ -135,7 +151,7 @@ pub fn folder() -> PathBuf {
 
 /// A word as one types it.
 fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
     } else {

@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use crate::folder::{Folder, keygen};
 use crate::page::Page;
+use crate::rig::Memory;
 
 /// A folder in which all is well.
 fn folder() -> Option<Folder> {
@@ -67,7 +68,7 @@ fn of_rules() {
         ("A recipient that is no key", "admin"),
         (
             "A plugin that is not here",
-            "age1yubikey1qgqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0jq0jlqjs",
+            "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t",
         ),
     ] {
         with(
@@ -76,7 +77,7 @@ fn of_rules() {
             &encrypt,
         );
     }
-    let made = "builtins.listToAttrs (map (name: { inherit name; value.publicKeys = [ \"@admin@\" ]; }) [ \"wifi.age\" ])\n";
+    let made = "let\n  admin = \"@admin@\";\n  rule = name: { inherit name; value.publicKeys = [ admin ]; };\nin\nbuiltins.listToAttrs (map rule [ \"wifi.age\" ])\n";
     let key = folder.public("byrd");
     with(
         "Rules that a program makes, and a host to add",
@@ -220,6 +221,50 @@ fn of_secrets() {
             &folder.fingerprint("admin"),
         ],
     );
+    folder.simple_rules(&[("wifi.age", &["admin", "byrd"])]);
+    folder.encrypt("wifi.age", "tea for two", &["admin"]);
+    let edit = ["secrets", "edit", "wifi.age"];
+    page.fails_at_terminal(
+        "A new reader who is not wanted",
+        &folder.spinet(&["secrets", "rekey"]),
+        &[("Let byrd read it?", "no")],
+    );
+    folder.encrypt("wifi.age", "tea for two", &["admin", "byrd"]);
+    page.fails_at_terminal("No editor is set", &folder.spinet(&edit), &[]);
+    page.fails_at_terminal(
+        "An editor that fails",
+        folder.spinet(&edit).env("EDITOR", "false"),
+        &[],
+    );
+    let spinet = |args: &[&str]| {
+        let mut command = folder.spinet(args);
+        command.stdin(Stdio::null());
+        command
+    };
+    fs::write(folder.home("binary"), [0xff, 0xfe]).unwrap();
+    let binary = folder.home("binary");
+    let change = [
+        "secrets",
+        "edit",
+        "wifi.age",
+        "--from",
+        binary.to_str().unwrap(),
+    ];
+    assert!(spinet(&change).output().unwrap().status.success());
+    page.fails(
+        "A secret that is no text, as JSON",
+        &mut spinet(&["--json", "secrets", "show", "wifi.age"]),
+    );
+    page.fails(
+        "A host, and no key of it",
+        &mut spinet(&["host", "enroll", "gibbons"]),
+    );
+    folder.rules("let\n  bach-wifi = \"@byrd@\";\n  bach-eth = \"@orff@\";\nin\n{ \"wifi.age\".publicKeys = [ \"@admin@\" bach-wifi bach-eth ]; }\n");
+    let key = folder.public("admin");
+    page.fails(
+        "A host with two old keys",
+        &mut spinet(&["host", "enroll", "bach", "--key", &key]),
+    );
     page.compare();
 }
 
@@ -235,6 +280,7 @@ fn of_identities() {
         let args = [&["secrets", "show", "wifi.age"], more].concat();
         page.fails(title, folder.spinet(&args).stdin(Stdio::null()));
     };
+    let plugin = age::plugin::Identity::default_for_plugin("yubikey").to_string();
     fails("A key that is not there", &["-i", "/home/anna/.ssh/id"]);
     let public = folder.private("admin").with_extension("pub");
     fails("The public half", &["-i", public.to_str().unwrap()]);
@@ -256,16 +302,7 @@ fn of_identities() {
         "An age key that is cut short",
         &["-i", &at("age", "AGE-SECRET-KEY-1QQQQ\n")],
     );
-    fails(
-        "A plugin that is not here",
-        &[
-            "-i",
-            &at(
-                "plugin",
-                "AGE-PLUGIN-YUBIKEY-1QQPQQQQPQQQQPQQQQPQQQQPQQQQQQQQQQQ\n",
-            ),
-        ],
-    );
+    fails("A plugin that is not here", &["-i", &at("plugin", &plugin)]);
     let ecdsa = folder.home("ecdsa");
     let mut keygen_ecdsa = std::process::Command::new("ssh-keygen");
     keygen_ecdsa.args(["-q", "-t", "ecdsa", "-N", "", "-C", "anna", "-f"]);
@@ -299,6 +336,11 @@ fn of_identities() {
     fs::remove_file(folder.path("wifi.age")).unwrap();
     assert!(write.output().unwrap().status.success());
     fails("A key under a passphrase, and no terminal", &[]);
+    page.fails_at_terminal(
+        "Another passphrase",
+        &folder.spinet(&["secrets", "show", "wifi.age"]),
+        &[("Passphrase of", "coffee for one")],
+    );
     page.compare();
 }
 
@@ -342,8 +384,51 @@ fn of_places() {
             .trim_end_matches('/')
             .replace('/', "%"),
     );
+    fs::create_dir_all(&history).unwrap();
+    fs::write(history.join("replace.json"), "{").unwrap();
+    page.fails(
+        "A note of a killed run that is damaged",
+        &mut spinet(&rekey),
+    );
+    fs::remove_file(history.join("replace.json")).unwrap();
+    let held = fs::File::create(history.join("replace.lock")).unwrap();
+    held.lock().unwrap();
+    page.fails("Another run at work on the secrets", &mut spinet(&rekey));
+    drop(held);
+    let _ = fs::remove_file(history.join("history.jsonl"));
+    fs::write(history.join("history.jsonl"), "{\n").unwrap();
+    page.warns("A history that is damaged", &mut spinet(&["log"]));
+    fs::remove_file(history.join("history.jsonl")).unwrap();
     fs::create_dir_all(history.join("history.jsonl")).unwrap();
     page.warns("A history that cannot be written", &mut spinet(&rekey));
     page.fails("The same, to be read", &mut spinet(&["log"]));
+    page.compare();
+}
+
+#[test]
+fn of_full_disks() {
+    let Some(folder) = folder() else { return };
+    let Some(memory) = Memory::new(&folder.path("full"), "64k") else {
+        return;
+    };
+    let mut page = Page::of("full", "Disks with no room left.", &folder);
+    for file in ["secrets.nix", "wifi.age"] {
+        fs::copy(folder.path(file), memory.0.join(file)).unwrap();
+    }
+    // up to the last byte
+    let _ = fs::write(memory.0.join("filler"), vec![0; 64 << 10]);
+    let within = |args: &[&str]| {
+        let mut command = folder.spinet(args);
+        command.current_dir(&memory.0).stdin(Stdio::null());
+        command
+    };
+    page.fails(
+        "No room for a secret",
+        &mut within(&["secrets", "rekey", "--all"]),
+    );
+    page.fails(
+        "No room for the state",
+        within(&["secrets", "rekey", "--all"]).env("XDG_STATE_HOME", &memory.0),
+    );
     page.compare();
 }

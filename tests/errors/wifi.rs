@@ -107,7 +107,9 @@ fn of_wifi() {
         "[Security]\nPassphrase=tea for two\n",
     )
     .unwrap();
-    fs::write(profile(dir.path(), "Shed.open"), "").unwrap();
+    // the network joined last comes first
+    let joined = fs::File::create(profile(dir.path(), "Shed.open")).unwrap();
+    joined.set_modified(std::time::UNIX_EPOCH).unwrap();
     page.fails(
         "Two networks, and this machine is in none",
         &mut spinet(&["show", "--wifi-from", "profiles"]),

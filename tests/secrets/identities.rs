@@ -141,7 +141,7 @@ fn an_identity_that_cannot_be_used_is_named() {
     fs::remove_file(folder.home(".ssh/id_ed25519")).unwrap();
     folder
         .run(&["secrets", "show", "a.age"])
-        .expect(1, &["no identity at all", "-i FILE"]);
+        .expect(1, &["neither ~/.ssh/id_ed25519", "-i FILE"]);
 }
 
 /// Wraps file keys by exclusive or; a plugin as the age plugin protocol (C2SP age-plugin.md) wants it.

@@ -195,12 +195,14 @@ pub async fn with_rule(
     known.sort();
     known.dedup();
     if recipients.is_empty() && !ui.is_interactive() {
-        // the usual error, with the flag that answers it
-        let error = rules.rule(name).err().context("There is a rule.")?;
-        return Err(Failure::usage(format!("There is no rule for {name} yet."))
-            .source(error)
-            .hint("Name who can read it with --recipient NAME: the rule is added then.")
-            .into());
+        let there: Vec<_> = rules.entries().keys().map(String::as_str).collect();
+        let file = rules.file.display();
+        return Err(
+            Failure::usage(format!("{file} has no rule for {name} yet."))
+                .hint("Name who can read it with --recipient NAME: the rule is added then.")
+                .hint(format!("It has rules for: {}.", there.join(", ")))
+                .into(),
+        );
     }
     let chosen: Vec<Recipient> = if recipients.is_empty() {
         ui.say(format!(

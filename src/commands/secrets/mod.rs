@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 
 use crate::cli::{Global, Rekey, RulesFile, Secrets};
 use crate::error::{Exit, Failure};
+use crate::fleet::no_folder;
 use crate::history::History;
 use crate::secrets::rekey::{self, Plan};
 use crate::secrets::{Identities, Rules, replace};
@@ -30,8 +31,7 @@ pub async fn run(command: &Secrets, global: &Global, ui: &Ui) -> Result<()> {
             rules,
         } => {
             let rules = load(rules, global).await?;
-            let name = rules.name_given(file, &standing(global)?);
-            rules.rule(&name)?;
+            let name = with_file(&rules, rules.name_given(file, &standing(global)?))?;
             let mut identities = Identities::load(&identity.identities, ui)?;
             let plain = rekey::open_one(&rules.path_of(&name), &mut identities, ui)?;
             list::show(&name, &plain, global)
@@ -97,7 +97,7 @@ fn carry_out(plan: &Plan, args: &Rekey, ui: &Ui) -> Result<()> {
     plan.run(&mut identities, ui)
 }
 
-/// A rule without a file is nothing to rekey; whoever names it should know.
+/// A rule without a file is nothing to read; whoever names it should know.
 fn with_file(rules: &Rules, name: String) -> Result<String> {
     rules.rule(&name)?;
     if rules.path_of(&name).exists() {
@@ -112,11 +112,7 @@ fn with_file(rules: &Rules, name: String) -> Result<String> {
 /// Where the user stands, or is told to stand by `--flake`.
 pub fn standing(global: &Global) -> Result<PathBuf> {
     match &global.flake {
-        Some(dir) => dir.canonicalize().map_err(|e| {
-            Failure::usage(format!("There is no folder {}.", dir.display()))
-                .source(e)
-                .into()
-        }),
+        Some(dir) => dir.canonicalize().map_err(|e| no_folder(dir, e).into()),
         None => std::env::current_dir().context("while looking for the current folder"),
     }
 }
