@@ -271,6 +271,28 @@ fn the_catalogue_is_what_the_source_says() {
     assert_eq!(kept.lines().count(), catalogue.lines().count());
 }
 
+/// The rules that each line of a page keeps: nothing of the program's insides, nothing twice, and whole sentences.
+#[test]
+fn every_page_reads_as_sentences() {
+    let mut wrong = String::new();
+    let mut last = String::new();
+    for line in shown() {
+        let said = line.trim_start_matches("| ").trim_start();
+        let (kind, text) = said.split_once(": ").unwrap_or_default();
+        let ends = text.ends_with(['.', '?', '`', ';', ')']) || text.contains(": ");
+        let message = ["Error", "Hint", "Warning"].contains(&kind);
+        let fails = message && (!ends || text.starts_with("while "));
+        let insides = ["(\"", "Some(", "\u{2068}"];
+        let insides = line.starts_with(' ') && insides.iter().any(|part| line.contains(part));
+        let twice = line.starts_with("  ") && !said.is_empty() && last == said;
+        if fails || insides || twice {
+            writeln!(wrong, "{line}").unwrap();
+        }
+        last = said.trim_start_matches("Error: ").to_owned();
+    }
+    assert!(wrong.is_empty(), "not as they should be:\n{wrong}");
+}
+
 #[test]
 fn the_pieces_of_a_message_are_found_in_what_is_shown() {
     let shows = |text: &str, line: &str| is_shown(text, &[line.to_owned()]);

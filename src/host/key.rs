@@ -1,6 +1,6 @@
 //! A host's SSH identity: made here in memory for a seeded card, or told by its public half alone.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use ssh_key::rand_core::OsRng;
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey};
 use zeroize::Zeroizing;
@@ -29,7 +29,7 @@ impl HostKey {
     /// Reads a key in OpenSSH's own format, unencrypted, and comments it `root@NAME`.
     pub fn from_private(text: &[u8], name: &str) -> Result<Self> {
         let mut private =
-            PrivateKey::from_openssh(text).context("This is no OpenSSH private key.")?;
+            PrivateKey::from_openssh(text).map_err(|_| anyhow!("It is no OpenSSH private key."))?;
         anyhow::ensure!(!private.is_encrypted(), "It is under a passphrase.");
         let kind = private.algorithm();
         anyhow::ensure!(

@@ -191,7 +191,7 @@ fn outcome<'a>(get: &impl Fn(&str) -> &'a str) -> Result<Outcome> {
             }
         }
         other => bail!(
-            "The guard reports a phase that this spinet does not know: `{}`.",
+            "The host's last deploy is in a state that this spinet does not know (`{}`): a newer one left it.",
             crate::ui::visible(other)
         ),
     })

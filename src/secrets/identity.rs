@@ -191,7 +191,7 @@ impl Identities {
         let keys = file.into_identities().map_err(|e| {
             Failure::new(format!("The identity {name} could not be used."))
                 .hint("An identity of a plugin needs that plugin (age-plugin-NAME) on PATH.")
-                .source(anyhow::anyhow!("{e}"))
+                .source(anyhow::anyhow!(plain(&e.to_string())))
         })?;
         let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
         for (line, key) in lines.zip(keys) {
@@ -205,6 +205,11 @@ impl Identities {
         }
         Ok(())
     }
+}
+
+/// What age says, without the characters it puts around names for scripts written from right to left.
+pub(super) fn plain(said: &str) -> String {
+    said.replace(['\u{2068}', '\u{2069}'], "")
 }
 
 /// The content of a file made by `age -p`.

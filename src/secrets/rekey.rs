@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::cipher::{self, Audience};
 use super::header::Header;
+use super::identity::plain;
 use super::replace::Batch;
 use super::{Identities, Recipient, Rules, published};
 use crate::error::Failure;
@@ -316,6 +317,6 @@ fn reason(why: &anyhow::Error) -> (String, Option<&'static str>) {
             Some("Restore what is damaged from git."),
         ),
         // of a plugin, or of a file for a passphrase
-        Some(_) => (cause.to_string(), None),
+        Some(_) => (plain(&cause.to_string()), None),
     }
 }

@@ -76,7 +76,19 @@ impl Page {
     /// Runs spinet at a terminal, where these questions are answered; it must not succeed.
     #[track_caller]
     pub fn fails_at_terminal(&mut self, title: &str, spinet: &Command, answers: &[(&str, &str)]) {
-        let mut terminal = Terminal::start(spinet);
+        // no line is broken, because what stands for places and keys is shorter than they are
+        let mut wide = Command::new("sh");
+        wide.args(["-c", "stty cols 500; exec \"$@\"", "sh"])
+            .arg(spinet.get_program())
+            .args(spinet.get_args())
+            .current_dir(spinet.get_current_dir().unwrap_or(Path::new(".")));
+        for (name, value) in spinet.get_envs() {
+            match value {
+                Some(value) => wide.env(name, value),
+                None => wide.env_remove(name),
+            };
+        }
+        let mut terminal = Terminal::start(wide.env("NO_COLOR", "1"));
         for (question, answer) in answers {
             terminal.wait_for(question).answer(answer);
         }
@@ -116,7 +128,9 @@ impl Page {
         for (from, to) in &self.named {
             text = text.replace(from, to);
         }
-        let text = masked(&text, "/nix/store/", 32, |c| c.is_ascii_alphanumeric());
+        let hash = |c: char| c.is_ascii_alphanumeric();
+        let text = masked(&text, "/nix/store/", 32, hash);
+        let text = masked(&text, "/spinet-edit-", 6, hash);
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
         lines.join("\n") + "\n"
     }
