@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn an_error_is_told_in_one_line_of_bounded_length() {
         let error = anyhow::anyhow!("root\nand more").context("while building");
-        assert_eq!(in_a_line(&error), "while building root");
+        assert_eq!(in_a_line(&error), "Failed while building. root");
         assert_eq!(short(&"é".repeat(DETAIL)).chars().count(), DETAIL);
         assert_eq!(short(&"é".repeat(2000)).chars().count(), DETAIL + 1);
     }

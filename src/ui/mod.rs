@@ -354,17 +354,12 @@ impl Ui {
         if self.inner.interactive {
             return Ok(());
         }
-        // without how to answer it here
-        let cut = [" Type ", " Number"]
-            .iter()
-            .find_map(|how| question.find(how));
-        let asked = question[..cut.unwrap_or(question.len())].trim_end_matches(':');
-        let stop = if asked.ends_with(['.', '?']) { "" } else { "." };
-        Err(
-            Failure::new(format!("There is no terminal to ask: {asked}{stop}"))
-                .hint(format!("Answer it with {flag}."))
-                .into(),
-        )
+        Err(Failure::new(format!(
+            "There is no terminal to ask: {}",
+            text::asked(question)
+        ))
+        .hint(format!("Answer it with {flag}."))
+        .into())
     }
 
     fn count(&self, host: &str, text: &str, count: Count) {

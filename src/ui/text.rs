@@ -52,6 +52,15 @@ pub fn bytes(size: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
+/// What a question is about, as a sentence: without how it is answered at a terminal.
+pub fn asked(question: &str) -> String {
+    let how = [" Type ", " Number"];
+    let cut = how.iter().find_map(|how| question.find(how));
+    let about = question[..cut.unwrap_or(question.len())].trim_end_matches(':');
+    let stop = if about.ends_with(['.', '?']) { "" } else { "." };
+    format!("{about}{stop}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,5 +76,20 @@ mod tests {
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(31_914_983_424), "31.9 GB");
         assert_eq!(bytes(1_500), "1.5 kB");
+    }
+
+    #[test]
+    fn a_question_nobody_can_answer_is_told_without_how_to() {
+        for (question, about) in [
+            ("Let orff read it? Type yes:", "Let orff read it?"),
+            (
+                "All will be lost. Type its name to go on:",
+                "All will be lost.",
+            ),
+            ("Which card? Number:", "Which card?"),
+            ("Passphrase of key:", "Passphrase of key."),
+        ] {
+            assert_eq!(asked(question), about);
+        }
     }
 }

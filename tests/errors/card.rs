@@ -176,7 +176,11 @@ fn of_disks() {
         let number = fs::read_to_string(format!("/sys/class/block/{}p1/dev", card.name()));
         let note = format!("/run/udev/data/b{}", number.unwrap().trim());
         fs::create_dir_all("/run/udev/data").unwrap();
-        fs::write(&note, "I:1\nE:ID_FS_TYPE=ext4\nE:ID_FS_LABEL_ENC=NIXOS_SD\n").unwrap();
+        fs::write(
+            &note,
+            "I:1\nE:ID_FS_TYPE=ext4\nE:ID_FS_LABEL_ENC=NIXOS_SD\n",
+        )
+        .unwrap();
         page.fails(
             "A disk with a file system, and no terminal",
             &mut words(&["--allow-fixed-disk"], &card.0),

@@ -15,7 +15,9 @@ mod flake;
 #[path = "../secrets/folder.rs"]
 mod folder;
 mod hosts;
+mod identities;
 mod page;
+mod places;
 #[allow(dead_code, reason = "the tests of the card use the rest")]
 #[path = "../card/rig.rs"]
 mod rig;

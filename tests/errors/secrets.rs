@@ -3,12 +3,11 @@
 use std::fs;
 use std::process::Stdio;
 
-use crate::folder::{Folder, keygen};
+use crate::folder::Folder;
 use crate::page::Page;
-use crate::rig::Memory;
 
 /// A folder in which all is well.
-fn folder() -> Option<Folder> {
+pub fn folder() -> Option<Folder> {
     let folder = Folder::new()?;
     folder.simple_rules(&[("wifi.age", &["admin", "byrd"])]);
     folder.encrypt("wifi.age", "tea for two", &["admin", "byrd"]);
@@ -258,173 +257,6 @@ fn of_secrets() {
     page.fails(
         "A host, and no key of it",
         &mut spinet(&["host", "enroll", "gibbons"]),
-    );
-    page.compare();
-}
-
-#[test]
-fn of_identities() {
-    let Some(folder) = folder() else { return };
-    let mut page = Page::of(
-        "identities",
-        "Identities: private keys to decrypt with.",
-        &folder,
-    );
-    let mut fails = |title: &str, more: &[&str]| {
-        let args = [&["secrets", "show", "wifi.age"], more].concat();
-        page.fails(title, folder.spinet(&args).stdin(Stdio::null()));
-    };
-    fails("A key that is not there", &["-i", "/home/anna/.ssh/id"]);
-    let public = folder.private("admin").with_extension("pub");
-    fails("The public half", &["-i", public.to_str().unwrap()]);
-    let at = |name: &str, text: &str| {
-        let path = folder.home(name);
-        fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    fails("A text", &["-i", &at("text", "tea for two\n")]);
-    fails("An empty file", &["-i", &at("empty", "")]);
-    fails(
-        "A key that is cut short",
-        &[
-            "-i",
-            &at("cut", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1r\n"),
-        ],
-    );
-    fails(
-        "An age key that is cut short",
-        &["-i", &at("age", "AGE-SECRET-KEY-1QQQQ\n")],
-    );
-    fails(
-        "A plugin that is not here",
-        &["-i", &at("plugin", "AGE-PLUGIN-YUBIKEY-1QQQQQQQQJAJUZ8\n")],
-    );
-    let ecdsa = folder.home("ecdsa");
-    let mut keygen_ecdsa = std::process::Command::new("ssh-keygen");
-    keygen_ecdsa.args(["-q", "-t", "ecdsa", "-N", "", "-C", "anna", "-f"]);
-    assert!(keygen_ecdsa.arg(&ecdsa).status().unwrap().success());
-    fails(
-        "A key of a kind that cannot decrypt",
-        &["-i", ecdsa.to_str().unwrap()],
-    );
-    fails(
-        "A stranger's key",
-        &["-i", folder.private("orff").to_str().unwrap()],
-    );
-    let usual = folder.home(".ssh/id_ed25519");
-    fs::remove_file(&usual).unwrap();
-    fails("No key at all", &[]);
-    keygen(&usual, "anna", "tea for two");
-    folder.rules(&format!(
-        "{{ \"wifi.age\".publicKeys = [ \"{}\" ]; }}\n",
-        fs::read_to_string(usual.with_extension("pub"))
-            .unwrap()
-            .trim()
-    ));
-    let mut write = folder.spinet(&[
-        "secrets",
-        "edit",
-        "wifi.age",
-        "--from",
-        "/dev/null",
-        "--yes",
-    ]);
-    fs::remove_file(folder.path("wifi.age")).unwrap();
-    assert!(write.output().unwrap().status.success());
-    fails("A key under a passphrase, and no terminal", &[]);
-    page.fails_at_terminal(
-        "Another passphrase",
-        &folder.spinet(&["secrets", "show", "wifi.age"]),
-        &[("Passphrase of", "coffee for one")],
-    );
-    page.compare();
-}
-
-#[test]
-fn of_places() {
-    let Some(folder) = folder() else { return };
-    let mut page = Page::of(
-        "places",
-        "Places that cannot be written, and programs that are missing.",
-        &folder,
-    );
-    let orff = folder.fingerprint("orff");
-    folder.simple_rules(&[("wifi.age", &["admin", "byrd", "orff"])]);
-    let rekey = ["secrets", "rekey", "--accept-recipient", &orff];
-    let spinet = |args: &[&str]| {
-        let mut command = folder.spinet(args);
-        command.stdin(Stdio::null());
-        command
-    };
-    page.fails(
-        "No home and no state folder",
-        spinet(&rekey)
-            .env_remove("HOME")
-            .env_remove("XDG_STATE_HOME")
-            .arg("-i")
-            .arg(folder.private("admin")),
-    );
-    page.fails(
-        "A state folder that cannot be made",
-        spinet(&rekey).env("XDG_STATE_HOME", "/dev/null"),
-    );
-    page.fails(
-        "No nix on PATH",
-        spinet(&["secrets", "list"]).env("PATH", folder.beside("bin")),
-    );
-    let history = folder.beside("state/spinet").join(
-        folder
-            .path("")
-            .to_str()
-            .unwrap()
-            .trim_end_matches('/')
-            .replace('/', "%"),
-    );
-    fs::create_dir_all(&history).unwrap();
-    fs::write(history.join("replace.json"), "{").unwrap();
-    page.fails(
-        "A note of a killed run that is damaged",
-        &mut spinet(&rekey),
-    );
-    fs::remove_file(history.join("replace.json")).unwrap();
-    let held = fs::File::create(history.join("replace.lock")).unwrap();
-    held.lock().unwrap();
-    page.fails("Another run at work on the secrets", &mut spinet(&rekey));
-    drop(held);
-    let _ = fs::remove_file(history.join("history.jsonl"));
-    fs::write(history.join("history.jsonl"), "{\n").unwrap();
-    page.warns("A history that is damaged", &mut spinet(&["log"]));
-    fs::remove_file(history.join("history.jsonl")).unwrap();
-    fs::create_dir_all(history.join("history.jsonl")).unwrap();
-    page.warns("A history that cannot be written", &mut spinet(&rekey));
-    page.fails("The same, to be read", &mut spinet(&["log"]));
-    page.compare();
-}
-
-#[test]
-fn of_full_disks() {
-    let Some(folder) = folder() else { return };
-    let Some(memory) = Memory::new(&folder.path("full"), "64k") else {
-        return;
-    };
-    let mut page = Page::of("full", "Disks with no room left.", &folder);
-    for file in ["secrets.nix", "wifi.age"] {
-        fs::copy(folder.path(file), memory.0.join(file)).unwrap();
-    }
-    // up to the last byte
-    let _ = fs::write(memory.0.join("filler"), vec![0; 64 << 10]);
-    let within = |args: &[&str]| {
-        let mut command = folder.spinet(args);
-        command.current_dir(&memory.0).stdin(Stdio::null());
-        command
-    };
-    page.fails(
-        "No room for a secret",
-        &mut within(&["secrets", "rekey", "--all"]),
-    );
-    page.fails(
-        "No room for the state",
-        within(&["secrets", "rekey", "--all"]).env("XDG_STATE_HOME", &memory.0),
     );
     page.compare();
 }
