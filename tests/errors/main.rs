@@ -3,8 +3,9 @@
 #![allow(
     clippy::expect_used,
     clippy::panic,
+    clippy::too_many_lines,
     clippy::unwrap_used,
-    reason = "tests"
+    reason = "tests; and a page is one long list"
 )]
 
 mod arguments;
