@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::Options;
+use crate::goals::{Beside, Figure};
 use crate::hand::by_hand;
 use crate::rig::{Host, Rig};
 use crate::table::{Way, print, race};
@@ -33,6 +34,14 @@ pub fn run(rig: &Rig, options: &Options) {
     println!(
         "The hosts' own work shares this machine's cores: no real fleet's does. What counts is spinet beside `by hand, {number} at once`: {:.2} x",
         beyond(4, 3) / beyond(5, 3)
+    );
+    let what = format!("deploy of a change to {number} hosts, beyond the build");
+    options.report.tell(
+        &Figure::new(what, beyond(4, 3), "s"),
+        [
+            Beside::new("the same to one host", beyond(1, 0)).goal(2.0),
+            Beside::new(format!("by hand, {number} at once"), beyond(5, 3)),
+        ],
     );
 }
 

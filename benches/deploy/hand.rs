@@ -57,26 +57,48 @@ pub fn nixos_rebuild(rig: &Rig, host: &Host) -> Command {
     rig.bash(&script, &[])
 }
 
-/// deploy-rs and colmena, as far as they are here and work on the stand-in nixpkgs.
-pub fn peers(rig: &Rig, host: &Host) -> Vec<Way> {
-    let mut ways = Vec::new();
-    let node = format!(".#{}", host.name);
-    for (tool, args) in [
-        ("deploy", &["--skip-checks", node.as_str()][..]),
-        ("colmena", &["apply", "--on", host.name.as_str()]),
-    ] {
-        if !is_on_path(tool) {
-            println!("{tool}: not on PATH");
-            continue;
-        }
-        let mut command = rig.command(tool);
-        command.args(args);
-        let tried = command.output();
+/// Another tool on the same host, or why it cannot be measured here.
+pub struct Peer {
+    pub name: &'static str,
+    pub way: Result<Way, &'static str>,
+}
+
+/// deploy-rs and colmena, as far as they are here.
+pub fn peers(rig: &Rig, host: &Host) -> Vec<Peer> {
+    let mut deploy_rs = rig.command("deploy");
+    deploy_rs.arg("--skip-checks");
+    deploy_rs.arg(format!("--ssh-opts=-F {}", rig.ssh_config().display()));
+    deploy_rs.arg(format!(".#{}", host.name));
+    let mut colmena = rig.command("colmena");
+    colmena.args(["apply", "--on", &host.name]);
+    colmena.env("SSH_CONFIG_FILE", rig.ssh_config());
+    vec![
+        // its profile holds a system of its own around the host's
+        peer(
+            "deploy-rs --skip-checks",
+            deploy_rs,
+            Some(rig.spinet(&[&host.name])),
+        ),
+        peer("colmena apply", colmena, None),
+    ]
+}
+
+fn peer(name: &'static str, command: Command, after: Option<Command>) -> Peer {
+    let way = if is_on_path(&command.get_program().to_string_lossy()) {
+        let mut way = Way::new(name, command);
+        way.after = after;
+        let tried = way.command.output();
         if tried.is_ok_and(|output| output.status.success()) {
-            ways.push(Way::new(tool, command));
+            way.tidy();
+            Ok(way)
         } else {
-            println!("{tool}: does not work on the stand-in nixpkgs");
+            Err("does not work on the stand-in nixpkgs")
         }
+    } else {
+        Err("not on PATH")
+    };
+    if let Err(why) = way {
+        println!("{name}: {why}");
     }
-    ways
+    Peer { name, way }
 }

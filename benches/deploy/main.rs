@@ -7,7 +7,7 @@
 //! - `trace`: the processes of both kinds of deploy, and when each ran (with strace);
 //! - `many`: 250 to 1,000 hosts whose `ssh` and `nix` are stubs, with spinet's own memory.
 //!
-//! `-- --only many --rounds 3 --hosts 10` is a quick look. Needs root and what tests/setup installs, `many` git alone. Real:
+//! `-- --only many --rounds 3 --hosts 10` is a quick look, `--json FILE` adds the figures to a file. Needs root and what tests/setup installs, `many` git alone. Real:
 //! nix, ssh, sshd, systemd; what stands in tells tests/standin/README.md. An evaluation of the stand-in nixpkgs takes
 //! hundredths of a second where nixpkgs' own takes seconds: ratios here are the least favourable.
 #![allow(
@@ -19,7 +19,10 @@
 )]
 
 mod changed;
+mod contest;
 mod fleet;
+#[path = "../goals/mod.rs"]
+mod goals;
 mod hand;
 mod many;
 #[path = "../measure/mod.rs"]
@@ -32,6 +35,7 @@ mod unchanged;
 
 use std::process::{Command, exit};
 
+use goals::Report;
 use measure::is_on_path;
 use rig::Rig;
 
@@ -45,7 +49,8 @@ pub struct Options {
     hosts: usize,
     /// How many open files spinet may have in the part `many`.
     files: u64,
-    only: Option<String>,
+    only: Vec<String>,
+    report: Report,
 }
 
 fn main() {
@@ -55,9 +60,9 @@ fn main() {
     }
     let options = options();
     if std::env::var_os(INSIDE).is_none() {
-        enter_namespace();
+        enter_namespace(&options);
     }
-    let wanted = |part: &str| options.only.as_deref().is_none_or(|only| only == part);
+    let wanted = |part: &str| options.only.is_empty() || options.only.iter().any(|o| o == part);
     println!(
         "Medians of {} rounds, {} cores",
         options.rounds,
@@ -73,7 +78,10 @@ fn main() {
 
 fn on_standins(options: &Options, wanted: impl Fn(&str) -> bool) {
     let hosts = if wanted("fleet") { options.hosts } else { 1 };
-    let Some(rig) = Rig::new(hosts) else { return };
+    let rig = match Rig::new(hosts) {
+        Ok(rig) => rig,
+        Err(why) => return options.report.skip("deploys to stand-in hosts", &why),
+    };
     if wanted("unchanged") {
         unchanged::run(&rig, options);
     }
@@ -89,7 +97,7 @@ fn on_standins(options: &Options, wanted: impl Fn(&str) -> bool) {
 }
 
 /// Starts this program again where its mounts, a /nix of its own among them, are nobody else's.
-fn enter_namespace() -> ! {
+fn enter_namespace(options: &Options) -> ! {
     let status = Command::new("unshare")
         .args(["--mount", "--propagation", "private"])
         .arg(std::env::current_exe().unwrap())
@@ -99,7 +107,7 @@ fn enter_namespace() -> ! {
     if let Ok(status) = status {
         exit(status.code().unwrap_or(1));
     }
-    println!("skipped: no unshare");
+    options.report.skip("deploys", "no unshare");
     exit(0)
 }
 
@@ -109,7 +117,8 @@ fn options() -> Options {
         hosts: 20,
         // what a session has unless somebody raised the limit
         files: 1024,
-        only: None,
+        only: Vec::new(),
+        report: Report::new("deploys"),
     };
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     while let Some(arg) = args.next() {
@@ -118,8 +127,11 @@ fn options() -> Options {
             "--rounds" => options.rounds = value.parse().expect("a number of rounds"),
             "--hosts" => options.hosts = value.parse().expect("a number of hosts"),
             "--files" => options.files = value.parse().expect("a number of files"),
-            "--only" if PARTS.contains(&value.as_str()) => options.only = Some(value),
-            _ => panic!("{arg} {value} is not known: --rounds, --hosts, --files, --only {PARTS:?}"),
+            "--only" if PARTS.contains(&value.as_str()) => options.only.push(value),
+            "--json" => options.report.write_to(&value),
+            _ => panic!(
+                "{arg} {value} is not known: --rounds, --hosts, --files, --only {PARTS:?}, --json"
+            ),
         }
     }
     options

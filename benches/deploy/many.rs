@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, json};
 use tempfile::TempDir;
 
+use crate::goals::{Beside, Figure};
 use crate::rig::{executable, succeeds};
 use crate::stub::{CHANGED, FLEET, toplevel};
 use crate::table::median;
@@ -42,8 +43,7 @@ pub fn run(options: &Options) {
         options.files
     );
     if !is_on_path("git") {
-        println!("skipped: no git");
-        return;
+        return options.report.skip("simulated hosts", "no git");
     }
     println!(
         "| | hosts | s | CPU ms of spinet per host | peak MB | threads | processes at once | open files | ssh per host | nix |\n|---|---|---|---|---|---|---|---|---|---|"
@@ -76,6 +76,17 @@ pub fn run(options: &Options) {
                 last.cpu / SIZES[2] as f64 * SIZES[0] as f64 / first.cpu,
                 SIZES[0]
             );
+            let figure = Figure::new(
+                format!(
+                    "deploy to {} simulated hosts, {title}, peak memory",
+                    SIZES[2]
+                ),
+                last.memory as f64 / 1000.0,
+                "MB",
+            );
+            options.report.tell(&figure, [Beside::limit(200.0)]);
+        } else {
+            options.report.skip(title, "a simulated deploy failed");
         }
     }
 }

@@ -40,14 +40,12 @@ pub struct Counts {
 
 impl Rig {
     /// Boots so many hosts and deploys to each once. The first one is found by its name, the others have addresses.
-    pub fn new(hosts: usize) -> Option<Self> {
+    pub fn new(hosts: usize) -> Result<Self, String> {
         if let Some(program) = PROGRAMS.iter().find(|p| !is_on_path(p)) {
-            println!("skipped: no {program}");
-            return None;
+            return Err(format!("no {program}"));
         }
         if !rustix::process::geteuid().is_root() || !has_tree() {
-            println!("skipped: stand-in hosts need root and tests/setup");
-            return None;
+            return Err("stand-in hosts need root and tests/setup".to_owned());
         }
         let dir = TempDir::with_prefix("spinet-bench.").unwrap();
         fs::create_dir_all(dir.path().join("tmp")).unwrap();
@@ -88,8 +86,9 @@ impl Rig {
             .chain(rows.iter().map(String::as_str))
             .collect();
         rig.script(&words);
+        fs::write(rig.ssh_config(), rig.first().ssh_config()).unwrap();
         succeeds(&mut rig.spinet(&[]));
-        Some(rig)
+        Ok(rig)
     }
 
     pub fn first(&self) -> &Host {
@@ -102,6 +101,11 @@ impl Rig {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// For programs that take no options for ssh: knows the first host by its name.
+    pub fn ssh_config(&self) -> PathBuf {
+        self.path("ssh_config")
     }
 
     fn flake(&self) -> PathBuf {
@@ -304,6 +308,22 @@ impl Host {
         format!(
             "-o BatchMode=yes -o ConnectTimeout=5 -o LogLevel=ERROR -o StrictHostKeyChecking=yes -o HostKeyAlias={} -o UserKnownHostsFile=hosts/known_hosts",
             self.name
+        )
+    }
+
+    /// The same as [`Self::options`], as a section of a configuration of ssh.
+    fn ssh_config(&self) -> String {
+        let options = self.options();
+        let lines = options
+            .split("-o ")
+            .map(str::trim)
+            .filter(|o| !o.is_empty());
+        let lines: Vec<String> = lines.map(|option| format!("  {option}\n")).collect();
+        format!(
+            "Host {}\n  HostName {}\n{}",
+            self.name,
+            self.ip,
+            lines.concat()
         )
     }
 }

@@ -27,11 +27,16 @@ make_flake() {
   git config user.name bench
   git config user.email bench@localhost
   git rm -rqf --ignore-unmatch hosts secrets
+  # for deploy-rs and colmena; spinet looks at neither
+  sed -i 's|^      inherit lib;$|&\n      inherit (import ./benches/deploy/peers.nix { inherit self nixpkgs; }) deploy colmenaHive;|' flake.nix
+  grep -q colmenaHive flake.nix
   mkdir -p hosts secrets
   echo '{ }' >secrets/secrets.nix
   echo first >hosts/text
   echo 0 >hosts/additions
   : >hosts/known_hosts
+  deploy=$(command -v deploy || true)
+  [ -z "$deploy" ] || realpath -s "$(dirname "$deploy")/activate" >hosts/activate
   cat >hosts/pi.nix <<NIX
 { spinet, ... }:
 {

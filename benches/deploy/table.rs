@@ -1,7 +1,7 @@
 //! Contestants that take turns, and the table of what they took.
 
 use crate::measure::{Cost, cost};
-use crate::rig::{Counts, Rig};
+use crate::rig::{Counts, Rig, succeeds};
 use std::process::Command;
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ pub struct Way {
     pub command: Command,
     pub counts: Option<Counts>,
     pub costs: Vec<Cost>,
+    /// Brings the host back to what the others expect; in nobody's figure.
+    pub after: Option<Command>,
     /// Processor time that the hosts took meanwhile.
     hosts: Vec<f64>,
 }
@@ -22,7 +24,14 @@ impl Way {
             command,
             counts: None,
             costs: Vec::new(),
+            after: None,
             hosts: Vec::new(),
+        }
+    }
+
+    pub fn tidy(&mut self) {
+        if let Some(after) = &mut self.after {
+            succeeds(after);
         }
     }
 
@@ -49,6 +58,7 @@ pub fn race(rig: &Rig, ways: &mut [Way], rounds: usize, before_each: impl Fn()) 
                 way.costs.push(cost);
                 way.hosts.push(rig.work() - idle);
             }
+            way.tidy();
         }
     }
 }
@@ -58,6 +68,7 @@ pub fn count(rig: &Rig, ways: &mut [Way], before_each: impl Fn()) {
     for way in ways {
         before_each();
         way.counts = Some(rig.count(&way.command, rig.first()));
+        way.tidy();
     }
 }
 

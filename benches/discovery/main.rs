@@ -2,7 +2,8 @@
 //!
 //! In every round a waiter has been waiting for a while on a small network of its own; then the host's avahi starts, and
 //! the packets on the link tell when it announced itself and when the first connection to its SSH server began.
-//! `cargo bench --bench discovery` prints median and maximum of 10 rounds; `-- --rounds 3 --waited 2` is a quick look.
+//! `cargo bench --bench discovery` prints median and maximum of 10 rounds; `-- --rounds 3 --waited 2` is a quick look,
+//! `--json FILE` adds the figures to a file.
 //! Needs root, what tests/setup installs, and python3; the shell loop is measured where avahi-utils and dbus-daemon are.
 #![allow(
     clippy::expect_used,
@@ -11,12 +12,15 @@
     reason = "a program for developers"
 )]
 
+#[path = "../goals/mod.rs"]
+mod goals;
 #[path = "../../tests/lab/mod.rs"]
 mod lab;
 
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use goals::{Beside, Figure, Report};
 use lab::Lab;
 use lab::lan::{Lan, Running};
 
@@ -29,6 +33,7 @@ struct Round {
 struct Options {
     rounds: usize,
     waited: f64,
+    report: Report,
 }
 
 /// Prints when the host first announced its name and when a first connection to it began, as seconds of the epoch.
@@ -62,10 +67,12 @@ avahi-daemon -k";
 
 fn main() {
     let options = options();
-    let Some(lab) = Lab::available() else { return };
+    let skip = |why: &str| options.report.skip("finding a host", why);
+    let Some(lab) = Lab::available() else {
+        return skip("stand-in hosts need root and tests/setup");
+    };
     if !has("python3") {
-        println!("skipped: no python3");
-        return;
+        return skip("no python3");
     }
     let lan = Lan::new(&lab);
     let (key, _) = lan.key("bach");
@@ -77,28 +84,55 @@ fn main() {
     let spinet = rounds(&lab, &lan, &options, || {
         lan.spinet(&["host", "wait", "bach", "-v", "--timeout", "120"])
     });
-    row(
+    let connected = row(
         "spinet: connection began",
         spinet.iter().filter_map(|r| r.connected),
     );
     let ours = row("spinet: logged in, ended", spinet.iter().map(|r| r.done));
-    if !["avahi-resolve", "avahi-daemon", "dbus-daemon"]
-        .iter()
-        .all(|p| has(p))
-    {
-        println!("skipped: the shell loop needs avahi-utils and dbus-daemon");
-        return;
+    let seed = shell_loop(&lab, &lan, &options);
+    if let Ok(theirs) = seed {
+        println!(
+            "spinet, logged in, to the loop that knows the address: {:.2} x",
+            ours / theirs
+        );
     }
-    let seed = rounds(&lab, &lan, &options, || {
+    let report = &options.report;
+    report.tell(
+        &Figure::new(
+            "from a host's announcement to the first connection",
+            connected,
+            "ms",
+        ),
+        [Beside::limit(1000.0)],
+    );
+    let name = "avahi-resolve once a second, not logged in";
+    let beside = match seed {
+        Ok(theirs) => Beside::new(name, theirs).goal(1.0),
+        Err(why) => Beside::missing(name, why),
+    };
+    let logged_in = Figure::new(
+        "from a host's announcement to the end of host wait",
+        ours,
+        "ms",
+    );
+    report.tell(&logged_in, [beside]);
+}
+
+/// What a shell loop takes until it knows the address.
+fn shell_loop(lab: &Lab, lan: &Lan, options: &Options) -> Result<f64, String> {
+    let programs = ["avahi-resolve", "avahi-daemon", "dbus-daemon"];
+    if let Some(missing) = programs.iter().find(|p| !has(p)) {
+        return Err(format!("{missing} is not on PATH"));
+    }
+    let seed = rounds(lab, lan, options, || {
         let mut command = lan.here("sh");
         command.args(["-c", LOOP]);
         command
     });
-    let theirs = row("avahi-resolve loop: ended", seed.iter().map(|r| r.done));
-    println!(
-        "spinet, logged in, to the loop that knows the address: {:.2} x",
-        ours / theirs
-    );
+    Ok(row(
+        "avahi-resolve loop: ended",
+        seed.iter().map(|r| r.done),
+    ))
 }
 
 fn rounds(lab: &Lab, lan: &Lan, options: &Options, waiter: impl Fn() -> Command) -> Vec<Round> {
@@ -148,6 +182,7 @@ fn options() -> Options {
     let mut options = Options {
         rounds: 10,
         waited: 10.0,
+        report: Report::new("finding"),
     };
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     while let Some(arg) = args.next() {
@@ -155,7 +190,8 @@ fn options() -> Options {
         match arg.as_str() {
             "--rounds" => options.rounds = value.parse().expect("a number of rounds"),
             "--waited" => options.waited = value.parse().expect("seconds"),
-            _ => panic!("{arg} is not known: --rounds, --waited"),
+            "--json" => options.report.write_to(&value),
+            _ => panic!("{arg} is not known: --rounds, --waited, --json"),
         }
     }
     options

@@ -1,16 +1,21 @@
 //! What rekeying costs beside what it must: the one evaluation of the rules by nix, and age's own work on one thread.
 //!
-//! `cargo bench --bench secrets` prints a table; `cargo bench --bench secrets -- 100` takes 100 files instead of 1000.
-//! The files are in memory, unless TMPDIR is set: what a file system takes for a thousand new files is not spinet's, and
-//! the row of cp(1) shows it. agenix, ragenix and age are measured beside it where they are on PATH. Processor time is what bash's `time` tells of
-//! a command and its children; the least of several runs counts, because the machine may be busy.
+//! `cargo bench --bench secrets` prints a table; `-- --files 100` takes 100 files instead of 1000, `--json FILE` adds the
+//! figures to a file. The files are in memory, unless TMPDIR is set: what a file system takes for a thousand new files is
+//! not spinet's, and the row of cp(1) shows it. agenix, ragenix and age are measured beside it where they are on PATH;
+//! `--slow 20` leaves agenix, two minutes for a thousand files, out of the rekey for 20 recipients. Processor time is what
+//! bash's `time` tells of a command and its children; the least of several runs counts, because the machine may be busy.
 #![allow(
+    clippy::cast_precision_loss,
     clippy::expect_used,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a program for developers"
 )]
 
 mod folder;
+#[path = "../goals/mod.rs"]
+mod goals;
 #[path = "../measure/mod.rs"]
 mod measure;
 
@@ -20,7 +25,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use folder::{Folder, RUNS, encrypt, least};
+use goals::{Beside, Figure, Report};
 use measure::{Cost, is_on_path};
+
+struct Options {
+    files: usize,
+    /// So many recipients are too many for what starts programs for each of them and each file.
+    slow: usize,
+    report: Report,
+}
 
 fn main() {
     let args: Vec<String> = std::env::args()
@@ -32,27 +45,29 @@ fn main() {
     {
         return age_alone(Path::new(folder));
     }
-    let files = args
-        .first()
-        .map_or(1000, |text| text.parse().expect("a number of files"));
+    let options = options(args);
     for program in ["nix-instantiate", "ssh-keygen", "bash"] {
         if !is_on_path(program) {
-            println!("skipped: no {program}");
-            return;
+            return options.report.skip("secrets", &format!("no {program}"));
         }
     }
     println!(
-        "{files} files, the least of {RUNS} runs, {} cores\n",
-        std::thread::available_parallelism().map_or(1, usize::from)
+        "{} files, the least of {RUNS} runs, {} cores\n",
+        options.files,
+        cores()
     );
     for people in [3, 20] {
-        full_rekey(&Folder::new(files, people));
+        full_rekey(&options, &Folder::new(options.files, people));
     }
-    little_to_do(&Folder::new(files, 3));
-    enrolment(&Folder::new(files, 3));
+    little_to_do(&options.report, &Folder::new(options.files, 3));
+    enrolment(&options.report, &Folder::new(options.files, 3));
 }
 
-fn full_rekey(folder: &Folder) {
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn full_rekey(options: &Options, folder: &Folder) {
     let evaluation = folder.evaluation();
     let alone = least(|| {
         folder.cost(
@@ -89,33 +104,87 @@ fn full_rekey(folder: &Folder) {
         "cp of the files",
         least(|| folder.cost(&mut folder.command("cp", &["-r", ".", "../copy"]))),
     );
-    if is_on_path("ragenix") {
-        row(
-            "ragenix",
-            folder.cost(&mut folder.command("ragenix", &["--rekey"])),
-        );
+    let others = others(folder, options.slow);
+    for (name, cost) in &others {
+        match cost {
+            Ok(cost) => row(name, *cost),
+            Err(why) => println!("| {name} | {why} | | | |"),
+        }
     }
-    if is_on_path("agenix") {
-        row(
-            "agenix",
-            folder.cost(&mut folder.command("agenix", &["--rekey"])),
-        );
-    }
-    if is_on_path("age") {
-        let each = "for f in *.age; do age -d -i ../id \"$f\" | age -R ../people -o new && mv new \"$f\"; done";
-        row(
-            "age, a loop in sh",
-            folder.cost(&mut folder.command("sh", &["-c", each])),
-        );
-    }
+    let peak = folder.peak_memory(&["secrets", "rekey", "--all"]);
     println!(
-        "\nspinet without its evaluation: {:.2} x age alone (goal 1.15); peak memory {:.0} MB (goal 50)\n",
+        "\nspinet without its evaluation: {:.2} x age alone (goal 1.15); peak memory {peak:.0} MB (goal 50)\n",
         (own.cpu - evaluation.cpu) / alone.cpu,
-        folder.peak_memory(&["secrets", "rekey", "--all"])
+    );
+
+    let what = format!(
+        "rekey of {} secrets x {} recipients",
+        folder.files, folder.people
+    );
+    let report = &options.report;
+    report.tell(
+        &Figure::new(
+            format!("{what}, beyond the one evaluation"),
+            own.cpu - evaluation.cpu,
+            "CPU s",
+        ),
+        [Beside::new("floor: age on one thread", alone.cpu).goal(1.15)],
+    );
+    report.tell(
+        &Figure::new(
+            format!("{what}, beyond the one evaluation"),
+            own.wall - evaluation.wall,
+            "s",
+        ),
+        [Beside::new(
+            format!("floor: age, shared out to {} cores", cores()),
+            alone.wall / cores() as f64,
+        )
+        .goal(1.15)],
+    );
+    report.tell(
+        &Figure::new(&what, own.cpu, "CPU s"),
+        others.into_iter().map(|(name, cost)| match cost {
+            Ok(cost) => Beside::new(name, cost.cpu).goal(1.0),
+            Err(why) => Beside::missing(name, why),
+        }),
+    );
+    report.tell(
+        &Figure::new(format!("{what}, peak memory"), peak, "MB"),
+        [Beside::limit(50.0)],
     );
 }
 
-fn little_to_do(folder: &Folder) {
+/// One run each: they take longest.
+fn others(folder: &Folder, slow: usize) -> Vec<(&'static str, Result<Cost, String>)> {
+    let each = "for f in *.age; do age -d -i ../id \"$f\" | age -R ../people -o new && mv new \"$f\"; done";
+    let all = [
+        (
+            "ragenix",
+            "ragenix",
+            folder.command("ragenix", &["--rekey"]),
+        ),
+        ("agenix", "agenix", folder.command("agenix", &["--rekey"])),
+        (
+            "age, a loop in sh",
+            "age",
+            folder.command("sh", &["-c", each]),
+        ),
+    ];
+    let measured = all.map(|(name, program, mut command)| {
+        let cost = if !is_on_path(program) {
+            Err("not on PATH".to_owned())
+        } else if program == "agenix" && folder.people >= slow {
+            Err("left out, minutes".to_owned())
+        } else {
+            Ok(folder.cost(&mut command))
+        };
+        (name, cost)
+    });
+    measured.into()
+}
+
+fn little_to_do(report: &Report, folder: &Folder) {
     let evaluation = folder.evaluation();
     let nothing = least(|| folder.cost(&mut folder.spinet(&["secrets", "rekey"])));
     let check = least(|| {
@@ -142,11 +211,17 @@ fn little_to_do(folder: &Folder) {
             cost.cpu,
             cost.cpu - evaluation.cpu
         );
+        let figure = Figure::new(
+            format!("{name}, {} secrets, beyond one evaluation", folder.files),
+            cost.cpu - evaluation.cpu,
+            "CPU s",
+        );
+        report.tell(&figure, [Beside::limit(0.10)]);
     }
     println!();
 }
 
-fn enrolment(folder: &Folder) {
+fn enrolment(report: &Report, folder: &Folder) {
     let evaluation = folder.evaluation();
     let rules = fs::read(folder.path("secrets.nix")).unwrap();
     folder.keygen("new", "root@new");
@@ -173,6 +248,12 @@ fn enrolment(folder: &Folder) {
             cost.cpu,
             cost.cpu - 2.0 * evaluation.cpu
         );
+        let figure = Figure::new(
+            format!("{name}, {} rules, beyond two evaluations", folder.files),
+            cost.cpu - 2.0 * evaluation.cpu,
+            "CPU s",
+        );
+        report.tell(&figure, [Beside::limit(0.15)]);
     }
 }
 
@@ -197,4 +278,23 @@ fn age_alone(folder: &Path) {
             .unwrap();
         assert!(!encrypt(&plain, &keys).is_empty());
     }
+}
+
+fn options(args: Vec<String>) -> Options {
+    let mut options = Options {
+        files: 1000,
+        slow: usize::MAX,
+        report: Report::new("secrets"),
+    };
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
+        let value = args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
+        match arg.as_str() {
+            "--files" => options.files = value.parse().expect("a number of files"),
+            "--slow" => options.slow = value.parse().expect("a number of recipients"),
+            "--json" => options.report.write_to(&value),
+            _ => panic!("{arg} is not known: --files, --slow, --json"),
+        }
+    }
+    options
 }
