@@ -33,7 +33,7 @@ struct Run {
     quick: &'static str,
 }
 
-const RUNS: [Run; 5] = [
+const RUNS: [Run; 6] = [
     Run {
         bench: "card",
         about: "writing a card",
@@ -54,9 +54,15 @@ const RUNS: [Run; 5] = [
     },
     Run {
         bench: "deploy",
-        about: "deploys",
-        full: "--only unchanged --only changed --only fleet --only many --rounds 5",
-        quick: "--only unchanged --only changed --only fleet --only many --rounds 1 --hosts 4",
+        about: "deploys to stand-in hosts",
+        full: "--only unchanged --only changed --only fleet --rounds 5",
+        quick: "--only unchanged --only changed --only fleet --rounds 1 --hosts 4",
+    },
+    Run {
+        bench: "deploy",
+        about: "deploys to simulated hosts",
+        full: "--only many --size 1000 --rounds 1",
+        quick: "--only many --size 1000 --rounds 1",
     },
     Run {
         bench: "discovery",

@@ -23,7 +23,7 @@ pub fn render(rows: &[Row]) -> String {
         };
         let missing = row.missing.as_deref().unwrap_or_default();
         let theirs = theirs.unwrap_or_else(|| missing.to_owned());
-        let ratio = row.ratio().map_or_else(String::new, short);
+        let ratio = ratio(row).map_or_else(String::new, short);
         let goal = row.goal.map_or_else(String::new, |goal| goal.to_string());
         let met = met(row);
         writeln!(
@@ -45,8 +45,12 @@ pub fn render(rows: &[Row]) -> String {
     out
 }
 
+fn ratio(row: &Row) -> Option<f64> {
+    Some(row.spinet? / row.theirs?)
+}
+
 fn met(row: &Row) -> &'static str {
-    match (row.ratio(), row.goal) {
+    match (ratio(row), row.goal) {
         (Some(ratio), Some(goal)) if ratio <= goal => "met",
         (Some(_), Some(_)) => "**missed**",
         _ => "",

@@ -5,11 +5,12 @@
 //! - `changed`: a new configuration, beside build, copy and two switch runs by hand;
 //! - `fleet`: 20 hosts, each with a new configuration, beside one;
 //! - `trace`: the processes of both kinds of deploy, and when each ran (with strace);
-//! - `many`: 250 to 1,000 hosts whose `ssh` and `nix` are stubs, with spinet's own memory.
+//! - `many`: 250 to 1,000 hosts whose `ssh` and `nix` are stubs, with spinet's own memory (`--size N` chooses, and again).
 //!
-//! `-- --only many --rounds 3 --hosts 10` is a quick look, `--json FILE` adds the figures to a file. Needs root and what tests/setup installs, `many` git alone. Real:
-//! nix, ssh, sshd, systemd; what stands in tells tests/standin/README.md. An evaluation of the stand-in nixpkgs takes
-//! hundredths of a second where nixpkgs' own takes seconds: ratios here are the least favourable.
+//! `-- --only many --rounds 3 --hosts 10` is a quick look, `--json FILE` adds the figures to a file. Needs root and what
+//! tests/setup installs, `many` git alone. Real: nix, ssh, sshd, systemd; what stands in tells tests/standin/README.md. An
+//! evaluation of the stand-in nixpkgs takes hundredths of a second where nixpkgs' own takes seconds: ratios here are the
+//! least favourable.
 #![allow(
     clippy::cast_precision_loss,
     clippy::expect_used,
@@ -49,6 +50,8 @@ pub struct Options {
     hosts: usize,
     /// How many open files spinet may have in the part `many`.
     files: u64,
+    /// Fleets of the part `many`.
+    sizes: Vec<usize>,
     only: Vec<String>,
     report: Report,
 }
@@ -117,6 +120,7 @@ fn options() -> Options {
         hosts: 20,
         // what a session has unless somebody raised the limit
         files: 1024,
+        sizes: Vec::new(),
         only: Vec::new(),
         report: Report::new("deploys"),
     };
@@ -127,12 +131,18 @@ fn options() -> Options {
             "--rounds" => options.rounds = value.parse().expect("a number of rounds"),
             "--hosts" => options.hosts = value.parse().expect("a number of hosts"),
             "--files" => options.files = value.parse().expect("a number of files"),
+            "--size" => options
+                .sizes
+                .push(value.parse().expect("a number of hosts")),
             "--only" if PARTS.contains(&value.as_str()) => options.only.push(value),
             "--json" => options.report.write_to(&value),
             _ => panic!(
-                "{arg} {value} is not known: --rounds, --hosts, --files, --only {PARTS:?}, --json"
+                "{arg} {value} is not known: --rounds, --hosts, --files, --size, --only {PARTS:?}, --json"
             ),
         }
+    }
+    if options.sizes.is_empty() {
+        options.sizes = vec![250, 500, 1000];
     }
     options
 }

@@ -15,7 +15,6 @@ use crate::stub::{CHANGED, FLEET, toplevel};
 use crate::table::median;
 use crate::{Options, is_on_path};
 
-const SIZES: [usize; 3] = [250, 500, 1000];
 /// Store paths in each closure; a small NixOS has about as many.
 const CLOSURE: usize = 1000;
 const KEY: &str = include_str!("../../tests/keys/bach.pub");
@@ -50,45 +49,50 @@ pub fn run(options: &Options) {
     );
     let mut ends = Vec::new();
     for (title, changed) in [("nothing changed", false), ("changed", true)] {
-        let fleets = SIZES.map(Fleet::new);
-        let mut uses = SIZES.map(|_| Vec::new());
+        let fleets: Vec<Fleet> = options.sizes.iter().map(|size| Fleet::new(*size)).collect();
+        let mut uses = vec![Vec::new(); fleets.len()];
         for _ in 0..options.rounds {
             for (fleet, uses) in fleets.iter().zip(&mut uses) {
                 uses.push(fleet.deploy(changed, options.files));
             }
         }
         let rows: Vec<Use> = uses.iter().map(|uses| middle(uses)).collect();
-        for (size, row) in SIZES.iter().zip(&rows) {
+        for (size, row) in options.sizes.iter().zip(&rows) {
             print(title, *size, row);
         }
         ends.push((title, rows));
     }
     println!();
     for (title, rows) in ends {
-        if let ([first, .., last], None) =
-            (rows.as_slice(), rows.iter().find_map(|r| r.failed.as_ref()))
-        {
-            println!(
-                "{title}: {:.0} MB at most (goal 200); one of {} hosts takes {:.2} x the time and {:.2} x the CPU of one of {} (goal 1)",
-                last.memory as f64 / 1000.0,
-                SIZES[2],
-                last.seconds / SIZES[2] as f64 * SIZES[0] as f64 / first.seconds,
-                last.cpu / SIZES[2] as f64 * SIZES[0] as f64 / first.cpu,
-                SIZES[0]
-            );
-            let figure = Figure::new(
-                format!(
-                    "deploy to {} simulated hosts, {title}, peak memory",
-                    SIZES[2]
-                ),
-                last.memory as f64 / 1000.0,
-                "MB",
-            );
-            options.report.tell(&figure, [Beside::limit(200.0)]);
-        } else {
+        if rows.iter().any(|row| row.failed.is_some()) {
             options.report.skip(title, "a simulated deploy failed");
+        } else {
+            compare(options, title, &rows);
         }
     }
+}
+
+/// Of the smallest and the largest fleet.
+fn compare(options: &Options, title: &str, rows: &[Use]) {
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+        return;
+    };
+    let (small, large) = (
+        options.sizes[0] as f64,
+        options.sizes[rows.len() - 1] as f64,
+    );
+    let memory = last.memory as f64 / 1000.0;
+    println!(
+        "{title}: {memory:.0} MB at most (goal 200); one of {large} hosts takes {:.2} x the time and {:.2} x the CPU of one of {small} (goal 1)",
+        last.seconds / large * small / first.seconds,
+        last.cpu / large * small / first.cpu,
+    );
+    let figure = Figure::new(
+        format!("deploy to {large} simulated hosts, {title}, peak memory"),
+        memory,
+        "MB",
+    );
+    options.report.tell(&figure, [Beside::limit(200.0)]);
 }
 
 fn print(title: &str, size: usize, row: &Use) {

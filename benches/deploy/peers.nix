@@ -10,8 +10,7 @@ let
   # Where this machine's `activate` of deploy-rs is; empty without it. No sandbox hides it from the builder.
   program = lib.removeSuffix "\n" (builtins.readFile ../../hosts/activate);
   # once, whatever changes in the hosts
-  activate =
-    pkgs: pkgs.runCommand "deploy-rs-activate" { } "install -D ${program} $out/bin/activate";
+  activate = pkgs: pkgs.runCommand "deploy-rs-activate" { } "install -D ${program} $out/bin/activate";
   activatable =
     name:
     let

@@ -21,10 +21,3 @@ pub struct Row {
     /// Why a figure is missing.
     pub missing: Option<String>,
 }
-
-impl Row {
-    /// What the figure of spinet is, in multiples of the other.
-    pub fn ratio(&self) -> Option<f64> {
-        Some(self.spinet? / self.theirs?)
-    }
-}
