@@ -37,14 +37,14 @@ const RUNS: [Run; 6] = [
     Run {
         bench: "card",
         about: "writing a card",
-        full: "--table unthrottled --rounds 3",
+        full: "--table unthrottled --rounds 3 --mib 2000",
         quick: "--table unthrottled --rounds 1 --mib 1000",
     },
     Run {
         bench: "card",
         about: "writing a throttled card",
-        full: "--table throttled --rounds 1 --mib 1000",
-        quick: "--table throttled --rounds 1 --mib 1000 --only spinet",
+        full: "--table throttled --rounds 1 --mib 700",
+        quick: "--table throttled --rounds 1 --mib 700 --only spinet",
     },
     Run {
         bench: "secrets",
@@ -54,15 +54,15 @@ const RUNS: [Run; 6] = [
     },
     Run {
         bench: "deploy",
-        about: "deploys to stand-in hosts",
-        full: "--only unchanged --only changed --only fleet --rounds 5",
-        quick: "--only unchanged --only changed --only fleet --rounds 1 --hosts 4",
+        about: "deploys to one host",
+        full: "--only unchanged --only changed --rounds 3",
+        quick: "--only unchanged --only changed --rounds 1",
     },
     Run {
         bench: "deploy",
-        about: "deploys to simulated hosts",
-        full: "--only many --size 1000 --rounds 1",
-        quick: "--only many --size 1000 --rounds 1",
+        about: "deploys to many hosts",
+        full: "--only fleet --only many --size 1000 --rounds 1",
+        quick: "--only fleet --hosts 4 --only many --size 1000 --rounds 1",
     },
     Run {
         bench: "discovery",

@@ -31,7 +31,8 @@ impl<'r> Contest<'r> {
             Way::new(
                 "spinet deploy HOST, by .local name",
                 rig.spinet(&[&host.name]),
-            ),
+            )
+            .by_name(),
             Way::new("nixos-rebuild-ng's commands", nixos_rebuild(rig, host)),
         ];
         let mut missing = Vec::new();
@@ -49,7 +50,7 @@ impl<'r> Contest<'r> {
         self.ways.push(way);
     }
 
-    pub fn run(&mut self, options: &Options, before_each: impl Fn()) {
+    pub fn run(&mut self, options: &Options, before_each: impl Fn(&Way)) {
         race(self.rig, &mut self.ways, options.rounds, &before_each);
         count(self.rig, &mut self.ways, before_each);
         print(&self.ways, FLOOR);

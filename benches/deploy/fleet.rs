@@ -20,7 +20,7 @@ pub fn run(rig: &Rig, options: &Options) {
         Way::new(format!("spinet deploy of {number}"), rig.spinet(&[])),
         Way::new(format!("by hand, {number} at once"), by_hand(rig, all)),
     ];
-    race(rig, &mut ways, options.rounds, || rig.change());
+    race(rig, &mut ways, options.rounds, |_| rig.change());
     print(&ways, 1);
     let beyond = |way: usize, build: usize| ways[way].wall() - ways[build].wall();
     for (who, one, all) in [("spinet", 1, 4), ("by hand", 2, 5)] {

@@ -77,7 +77,7 @@ pub fn peers(rig: &Rig, host: &Host) -> Vec<Peer> {
         peer(
             "deploy-rs --skip-checks",
             deploy_rs,
-            Some(rig.spinet(&[&host.name])),
+            Some(rig.spinet(&[&host.name, "--address", &host.ip])),
         ),
         peer("colmena apply", colmena, None),
     ]

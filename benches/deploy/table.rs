@@ -13,6 +13,8 @@ pub struct Way {
     pub costs: Vec<Cost>,
     /// Brings the host back to what the others expect; in nobody's figure.
     pub after: Option<Command>,
+    /// It asks for a name in `.local`.
+    by_name: bool,
     /// Processor time that the hosts took meanwhile.
     hosts: Vec<f64>,
 }
@@ -25,7 +27,23 @@ impl Way {
             counts: None,
             costs: Vec::new(),
             after: None,
+            by_name: false,
             hosts: Vec::new(),
+        }
+    }
+
+    pub fn by_name(self) -> Self {
+        Self {
+            by_name: true,
+            ..self
+        }
+    }
+
+    /// avahi does not repeat an answer within a second (RFC 6762, 6): a command that asks for a name right after another
+    /// one waits for that alone.
+    pub fn pause(&self) {
+        if self.by_name {
+            std::thread::sleep(Duration::from_millis(1500));
         }
     }
 
@@ -41,17 +59,11 @@ impl Way {
     }
 }
 
-/// avahi does not repeat an answer within a second (RFC 6762, 6): a command that asks for a name right after another one
-/// waits for that alone.
-pub fn pause() {
-    std::thread::sleep(Duration::from_millis(1500));
-}
-
 /// Every way takes its turn in each round, one that is not counted first.
-pub fn race(rig: &Rig, ways: &mut [Way], rounds: usize, before_each: impl Fn()) {
+pub fn race(rig: &Rig, ways: &mut [Way], rounds: usize, before_each: impl Fn(&Way)) {
     for round in 0..=rounds {
         for way in &mut *ways {
-            before_each();
+            before_each(way);
             let idle = rig.work();
             let cost = cost(&way.command, &rig.path("cost"), None);
             if round > 0 {
@@ -64,9 +76,9 @@ pub fn race(rig: &Rig, ways: &mut [Way], rounds: usize, before_each: impl Fn()) 
 }
 
 /// One more run of each way, with the counters of the rig on PATH.
-pub fn count(rig: &Rig, ways: &mut [Way], before_each: impl Fn()) {
+pub fn count(rig: &Rig, ways: &mut [Way], before_each: impl Fn(&Way)) {
     for way in ways {
-        before_each();
+        before_each(way);
         way.counts = Some(rig.count(&way.command, rig.first()));
         way.tidy();
     }

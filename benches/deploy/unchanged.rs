@@ -4,7 +4,7 @@ use crate::Options;
 use crate::contest::Contest;
 use crate::hand::floor;
 use crate::rig::Rig;
-use crate::table::{Way, pause};
+use crate::table::Way;
 
 pub fn run(rig: &Rig, options: &Options) {
     println!("\n## unchanged: one host, nothing changed, evaluations cached\n");
@@ -19,9 +19,9 @@ fn contest(rig: &Rig, options: &Options, evaluation: &str) {
     let name = "floor: nix build beside ssh readlink";
     let mut contest = Contest::new(rig, Way::new(name, floor(rig, rig.first())));
     if rig.hosts().len() == 1 {
-        contest.add(Way::new("spinet deploy", rig.spinet(&[])));
+        contest.add(Way::new("spinet deploy", rig.spinet(&[])).by_name());
     }
-    contest.run(options, pause);
+    contest.run(options, Way::pause);
     let what = format!("deploy, nothing changed, {evaluation}");
     contest.tell(&options.report, &what, 1, Some(1.0));
 }
