@@ -145,12 +145,13 @@ fn table(rig: &Rig, options: &Options, rate: Option<u64>) -> Costs {
 
 fn print(costs: &Costs) {
     println!("| | s | CPU s | to spinet |\n|---|---|---|---|");
-    let own = cost(costs, "spinet .img").map_or(f64::NAN, |own| own.wall);
+    let own = cost(costs, "spinet .img").map(|own| own.wall);
     for (writer, cost) in costs {
         let name = writer.title();
         match cost {
             Some(Cost { wall, cpu }) => {
-                println!("| {name} | {wall:.2} | {cpu:.2} | {:.2} |", wall / own);
+                let ratio = own.map_or_else(String::new, |own| format!("{:.2}", wall / own));
+                println!("| {name} | {wall:.2} | {cpu:.2} | {ratio} |");
             }
             None => println!("| {name} | not measured | | |"),
         }
