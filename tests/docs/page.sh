@@ -103,7 +103,7 @@ run_command() {
 # What a page did to the flake, and learnt of networks, goes with it.
 settle() {
   find "$work/iwd" -name '*.psk' ! -name '=*' -delete
-  git -C "$machines" rev-parse -q --verify HEAD >/dev/null || return 0
+  git -C "$machines" rev-parse -q --verify HEAD >/dev/null 2>&1 || return 0
   git -C "$machines" add -A
   if [ -n "$keeps" ]; then
     git -C "$machines" diff --cached --quiet || git -C "$machines" commit -qm "$page"

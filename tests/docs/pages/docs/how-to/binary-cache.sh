@@ -7,8 +7,8 @@ setup() {
   dir=$work
   local address
   address=$(address bach)
-  mkdir "$work/cache"
-  serve "$work/cache" "${address%.*}.1" &
+  mkdir "$work/binary-cache"
+  serve "$work/binary-cache" "${address%.*}.1" &
   server=$!
   until [ -s "$work/port" ]; do sleep 0.1; done
   cache=http://${address%.*}.1:$(cat "$work/port")
@@ -33,7 +33,7 @@ after() {
   on bach grep far "/etc/travelled-$line"
   case $command in
     *s3:*)
-      ls "$work"/cache/*.narinfo >/dev/null
+      ls "$work"/binary-cache/*.narinfo >/dev/null
       kill "$server"
       ;;
     *file:*)
