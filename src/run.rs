@@ -64,7 +64,11 @@ async fn until_stopped(cli: &Cli, ui: &Ui) -> Result<()> {
     };
     tokio::select! {
         result = dispatch(cli, ui) => return result,
-        () = interrupted => {}
+        () = interrupted => {
+            if cli.command.ends_when_interrupted() {
+                return Ok(());
+            }
+        }
         _ = terminate.recv() => {}
         _ = hangup.recv() => {}
     }

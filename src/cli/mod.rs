@@ -81,6 +81,11 @@ impl Command {
             Self::Privileged(_) => "privileged",
         }
     }
+
+    /// An interrupt is how it is meant to end.
+    pub fn ends_when_interrupted(&self) -> bool {
+        matches!(self, Self::Status(args) if args.watch.is_some())
+    }
 }
 
 #[derive(Debug, Subcommand)]

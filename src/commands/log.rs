@@ -133,7 +133,7 @@ fn nothing(args: &Log, tree: &str) -> String {
     }
     let what = args.host.as_deref().unwrap_or(tree);
     format!(
-        "Nothing is recorded of {} yet: what `spinet bootstrap`, `deploy`, `host enroll` and `secrets rekey`, `edit` and `generate` do from now on is.",
+        "Nothing is recorded of {} yet. `spinet bootstrap`, `deploy`, `host enroll` and `secrets rekey`, `edit` and `generate` record what they do.",
         visible(what)
     )
 }

@@ -82,7 +82,9 @@ impl<'a> Job<'a> {
         let users = self.host.users();
         let (target, output) = search.enter(&self.key, &users, look, self.ui()).await?;
         let text = self.accept(&target, &output)?;
-        let status = Status::parse(&text)?;
+        let name = self.name();
+        let status =
+            Status::parse(&text).with_context(|| format!("{name} cannot be looked at."))?;
         if status.current.is_empty() {
             return Err(Failure::new(format!(
                 "{} does not look like NixOS: it has no /run/current-system.",
@@ -124,11 +126,10 @@ impl<'a> Job<'a> {
     }
 
     fn refused(&self, target: &Target, stderr: &str) -> anyhow::Error {
-        let what = format!(
-            "The guard on {} failed: {}",
-            self.name(),
-            visible(stderr.trim())
-        );
+        let what = match stderr.trim() {
+            "" => format!("The guard on {} failed and said nothing.", self.name()),
+            said => format!("The guard on {} failed: {}", self.name(), visible(said)),
+        };
         if is_full(stderr) {
             return self.no_room(&what).into();
         }

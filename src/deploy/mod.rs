@@ -242,6 +242,7 @@ impl<'a> Run<'a> {
         self.record.begin(&history, action, &names);
         let known = KnownHosts::read(&self.flake.dir.join(&fleet.known_hosts))?;
         let what = match self.options.source {
+            _ if matches!(action, "confirm" | "undo") => "Reaching",
             Source::Previous => "Reaching",
             Source::EachHost => "Reaching, to build there,",
             _ => "Building and reaching",

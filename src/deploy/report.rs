@@ -111,12 +111,14 @@ pub fn finish(outcomes: &[(String, Outcome)], ui: &Ui) -> Result<()> {
         return Ok(());
     };
     let names: Vec<_> = bad.iter().map(|(host, _)| *host).collect();
-    let message = format!(
-        "{} of {} hosts not deployed: {}.",
-        bad.len(),
-        outcomes.len(),
-        names.join(", ")
-    );
+    let message = match outcomes.len() {
+        1 => format!("Not deployed: {}.", names.join(", ")),
+        all => format!(
+            "{} of {all} hosts not deployed: {}.",
+            bad.len(),
+            names.join(", ")
+        ),
+    };
     Err(Failure::new(message).exit(worst).into())
 }
 

@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use crate::folder::Folder;
 use crate::page::Page;
+use crate::scene::NIX_CONFIG;
 
 /// A folder in which all is well.
 pub fn folder() -> Option<Folder> {
@@ -21,7 +22,11 @@ fn of_rules() {
     let list = ["secrets", "list"];
     let mut with = |title: &str, rules: &str, args: &[&str]| {
         folder.rules(rules);
-        page.fails(title, folder.spinet(args).stdin(Stdio::null()));
+        let mut spinet = folder.spinet(args);
+        page.fails(
+            title,
+            spinet.env("NIX_CONFIG", NIX_CONFIG).stdin(Stdio::null()),
+        );
     };
     with(
         "A semicolon is missing",
