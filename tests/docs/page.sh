@@ -119,7 +119,8 @@ page() {
   set +e
   (
     set -e
-    trap '[ $? = 0 ] || [ -z "$stage" ] || not_so "$stage"' EXIT
+    # what a page started ends with it
+    trap 'ended=$?; jobs -p | xargs -r kill 2>/dev/null || true; [ "$ended" = 0 ] || [ -z "$stage" ] || not_so "$stage"' EXIT
     run_page "$1"
   )
   status=$?
