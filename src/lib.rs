@@ -1,6 +1,9 @@
 //! Two commands for NixOS on a Raspberry Pi. The library is there for the program, its benchmarks, its fuzz targets and the
 //! test of its documentation.
 
+// results go through src/ui/output.rs, which outlives a closed pipe
+#![warn(clippy::print_stdout)]
+
 mod bootstrap;
 mod card;
 mod cli;

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{self, Cli, Command, Global};
 use crate::error::exit_of;
-use crate::ui::{Shown, Ui};
+use crate::ui::{Shown, Ui, lost};
 use crate::{bootstrap, commands, deploy, doctor, privileged, rehearse, status};
 
 /// The command line as it is, for what must agree with it: the documentation.
@@ -34,6 +34,7 @@ pub fn run() -> ExitCode {
         Ok(runtime) => runtime.block_on(until_stopped(&cli, &ui)),
         Err(e) => Err(anyhow::Error::new(e).context("while starting")),
     };
+    let result = result.and_then(|()| lost().map_or(Ok(()), |lost| Err(lost.into())));
     let error = result.as_ref().err();
     ui.end(error);
     let what = format!("spinet {}", cli.command.word());

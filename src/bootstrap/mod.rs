@@ -35,7 +35,7 @@ use crate::host::known_hosts::bare;
 use crate::nix::Nix;
 use crate::secrets::{Rules, replace};
 use crate::state::{Pending, State};
-use crate::ui::Ui;
+use crate::ui::{Ui, print_sentences};
 use crate::wifi::Profile;
 use steps::Step;
 
@@ -143,7 +143,7 @@ pub async fn run(args: &cli::Bootstrap, global: &cli::Global, ui: &Ui) -> Result
     }
     if args.plan {
         for (number, step) in steps.iter().enumerate() {
-            println!("{}. {}", number + 1, story.describe(*step));
+            print_sentences(&format!("{}. {}", number + 1, story.describe(*step)));
         }
         return Ok(());
     }

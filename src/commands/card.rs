@@ -9,7 +9,7 @@ use crate::card::image::Image;
 use crate::cli::{Card, Global};
 use crate::error::{Exit, Failure};
 use crate::privileged::{CardChoice, Rights, needs_root};
-use crate::ui::{Ui, bytes};
+use crate::ui::{Ui, bytes, out};
 
 pub async fn run(command: &Card, global: &Global, ui: &Ui) -> Result<()> {
     match command {
@@ -32,14 +32,14 @@ async fn list(global: &Global) -> Result<()> {
     let disks = disk::list().await?;
     if global.json {
         let rows: Vec<_> = disks.iter().map(disk::Disk::json).collect();
-        println!("{}", serde_json::Value::from(rows));
+        out!("{}", serde_json::Value::from(rows));
         return Ok(());
     }
     for disk in disks {
         let state = disk
             .refusal(false)
             .map_or("a card".into(), |why| format!("refused: {why}"));
-        println!("{}\t{}\t{state}", disk.path.display(), disk.describe());
+        out!("{}\t{}\t{state}", disk.path.display(), disk.describe());
     }
     Ok(())
 }

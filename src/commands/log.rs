@@ -17,7 +17,7 @@ use crate::host::log::{Decision, Log as HostLog};
 use crate::host::wait::Search;
 use crate::nix::Nix;
 use crate::state;
-use crate::ui::{Ui, visible};
+use crate::ui::{Ui, out, visible};
 
 /// How long a host may take to answer.
 const REACH: Duration = Duration::from_secs(10);
@@ -37,13 +37,14 @@ pub async fn run(args: &Log, global: &Global, ui: &Ui) -> Result<()> {
         entries.drain(..entries.len().saturating_sub(lines));
     }
     if global.json {
-        println!("{}", serde_json::to_value(&entries)?);
+        out!("{}", serde_json::to_value(&entries)?);
     } else if entries.is_empty() {
         ui.say(nothing(args, &tree.display().to_string()));
     } else {
         let times = table::local_times(&entries).await;
         let room = table::columns();
-        print!("{}", table::table(&entries, &times, room, global.verbose));
+        let table = table::table(&entries, &times, room, global.verbose);
+        out!("{}", table.trim_end_matches('\n'));
     }
     Ok(())
 }

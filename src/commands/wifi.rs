@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cli::{Global, Wifi, WifiFrom};
 use crate::error::Failure;
 use crate::privileged::{Rights, needs_root};
-use crate::ui::Ui;
+use crate::ui::{Ui, out};
 use crate::wifi::{Choice, Knowledge, Profile, Security, files, in_use};
 
 pub async fn run(command: &Wifi, global: &Global, ui: &Ui) -> Result<()> {
@@ -102,10 +102,10 @@ async fn list(from: &WifiFrom, global: &Global, ui: &Ui) -> Result<()> {
             str::to_owned,
         );
         let now = if now { "\tin use" } else { "" };
-        println!("{}\t{state}\t{source}{now}", known.shown);
+        out!("{}\t{state}\t{source}{now}", known.shown);
     }
     if global.json {
-        println!("{}", serde_json::Value::from(rows));
+        out!("{}", serde_json::Value::from(rows));
     }
     Ok(())
 }
@@ -128,7 +128,7 @@ fn show(profile: &Profile, reveal: bool, global: &Global) {
     }
     if global.json {
         let secrets = reveal.then(|| json!({ "passphrase": passphrase, "psk": psk }));
-        println!(
+        out!(
             "{}",
             json!({ "ssid": profile.shown(), "security": profile.kind(), "hidden": profile.hidden,
                 "file": profile.file_name(), "secrets": secrets })
@@ -147,7 +147,7 @@ fn show(profile: &Profile, reveal: bool, global: &Global) {
     rows.extend([("passphrase", passphrase), ("psk", psk)]);
     for (title, value) in rows {
         if let Some(value) = value {
-            println!("{title:<11} {value}");
+            out!("{title:<11} {value}");
         }
     }
 }

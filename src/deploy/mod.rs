@@ -35,7 +35,7 @@ use crate::history::History;
 use crate::host::known_hosts::KnownHosts;
 use crate::nix::Nix;
 use crate::parallel::at_most;
-use crate::ui::Ui;
+use crate::ui::{Ui, out};
 
 use job::{Job, Reached};
 use options::{Options, Source};
@@ -80,7 +80,7 @@ pub async fn run(args: &cli::Deploy, global: &cli::Global, ui: &Ui) -> Result<()
     };
     let outcomes = outcomes.inspect_err(|error| run.record.failed(error))?;
     if global.json {
-        println!("{}", report::json(&outcomes));
+        out!("{}", report::json(&outcomes));
     }
     report::finish(&outcomes, ui)
 }

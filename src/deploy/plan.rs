@@ -2,28 +2,35 @@
 
 use crate::cli;
 use crate::fleet::Host;
+use crate::ui::print_sentences;
 
 pub fn print(hosts: &[Host], args: &cli::Deploy) {
     let names: Vec<_> = hosts.iter().map(|h| h.name.as_str()).collect();
     let all = names.join(", ");
     if args.confirm || args.undo {
-        println!("1. Read what waits to be decided on {all}, and decide it.");
+        print_sentences(&format!(
+            "1. Read what waits to be decided on {all}, and decide it."
+        ));
         return;
     }
     if args.rollback {
-        println!("1. Read which configuration each of {all} had before.");
+        print_sentences(&format!(
+            "1. Read which configuration each of {all} had before."
+        ));
     } else if args.building.build_on_host {
-        println!("1. Evaluate, and build on each of {all}.");
+        print_sentences(&format!("1. Evaluate, and build on each of {all}."));
     } else {
         let attrs = names.join(" .#");
-        println!("1. Build with `nix build .#{attrs}`, and read what each host runs meanwhile.");
+        print_sentences(&format!(
+            "1. Build with `nix build .#{attrs}`, and read what each host runs meanwhile."
+        ));
     }
     if args.diff {
-        println!("2. Show what changes, and ask.");
+        print_sentences("2. Show what changes, and ask.");
     }
     for host in hosts {
         for step in steps(host, args) {
-            println!("- {}: {step}.", host.name);
+            print_sentences(&format!("- {}: {step}.", host.name));
         }
     }
 }

@@ -4,15 +4,15 @@ use anyhow::{Context, Result};
 
 use super::finding::{Finding, Verdict, count};
 use crate::error::{Exit, Failure};
-use crate::ui::visible;
+use crate::ui::{out, print_sentences, visible};
 
 /// Prints the findings. `brief` leaves out what is in order on this machine: the user asked for hosts.
 pub fn print(findings: &[Finding], brief: bool, json: bool) -> Result<()> {
     if json {
         let text = serde_json::to_string(findings).context("while printing the findings")?;
-        println!("{text}");
+        out!("{text}");
     } else {
-        print!("{}", text(findings, brief));
+        print_sentences(&text(findings, brief));
     }
     verdict(findings, json)
 }
@@ -70,7 +70,7 @@ fn verdict(findings: &[Finding], json: bool) -> Result<()> {
             0 => "all in order".to_owned(),
             some => count(some, "warning"),
         };
-        println!("{checks}: {rest}.");
+        out!("{checks}: {rest}.");
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ pub async fn check() -> Vec<Finding> {
     } else {
         found.push(WIFI.ok(
             "network",
-            "this machine is in none; bootstrap takes the one named with --wifi, or --no-wifi",
+            "this machine is in none; bootstrap takes the only one it knows, or the one named with --wifi, or --no-wifi",
         ));
     }
     found.push(match country {

@@ -24,7 +24,7 @@ use crate::cli;
 use crate::error::{Exit, Failure};
 use crate::fleet::{Flake, Fleet, Host, Needs};
 use crate::nix::Nix;
-use crate::ui::{EVALUATING, Ui};
+use crate::ui::{EVALUATING, Ui, out, print_sentences};
 use fault::Draw;
 use machine::{Emulator, Machine};
 use network::Network;
@@ -64,7 +64,12 @@ pub async fn run(args: &cli::Rehearse, global: &cli::Global, ui: &Ui) -> Result<
     steps.extend((0..args.faults).map(|_| Step::Drawn(draw.next())));
     if args.plan {
         for (number, step) in steps.iter().enumerate() {
-            println!("{}. {}: {}", number + 1, step.title(), step.promise());
+            print_sentences(&format!(
+                "{}. {}: {}",
+                number + 1,
+                step.title(),
+                step.promise()
+            ));
         }
         return Ok(());
     }
@@ -102,9 +107,9 @@ pub async fn run(args: &cli::Rehearse, global: &cli::Global, ui: &Ui) -> Result<
     }
     let rows = rows?;
     if global.json {
-        println!("{}", table::json(&host.name, seed, &rows));
+        out!("{}", table::json(&host.name, seed, &rows));
     } else {
-        print!("{}", table::text(&rows, began.elapsed()));
+        out!("{}", table::text(&rows, began.elapsed()).trim_end());
     }
     if all_kept {
         return Ok(());

@@ -5,6 +5,7 @@ mod bars;
 mod events;
 mod nix_line;
 mod notify;
+mod output;
 mod plugin;
 mod snippet;
 mod stages;
@@ -30,6 +31,8 @@ use events::Events;
 use stages::{Stage, Stages};
 
 pub use notify::Notify;
+pub(crate) use output::out;
+pub use output::{lost, print, print_sentences};
 pub use plugin::PluginPrompts;
 pub use snippet::snippet;
 pub use style::{bad, good};
@@ -380,14 +383,8 @@ impl Ui {
 
     fn line(&self, text: &str) {
         let mut stderr = anstream::stderr();
-        let lines: Vec<String> = if text.is_empty() {
-            vec![String::new()]
-        } else if std::io::stderr().is_terminal() {
-            let wrapped = |line| wrap::wrap(line, terminal::columns());
-            text.lines().flat_map(wrapped).collect()
-        } else {
-            text.lines().map(str::to_owned).collect()
-        };
+        let is_terminal = std::io::stderr().is_terminal();
+        let lines = wrap::fit(text, is_terminal.then(terminal::columns));
         let print = || {
             for line in lines {
                 // a closed standard error must not end a deploy half-way

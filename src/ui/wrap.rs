@@ -27,12 +27,26 @@ pub fn wrap(line: &str, columns: usize) -> Vec<String> {
         .collect()
 }
 
+/// Lines of text as they are shown where there are so many columns, or any number.
+pub fn fit(text: &str, columns: Option<usize>) -> Vec<String> {
+    match (text, columns) {
+        ("", _) => vec![String::new()],
+        (text, Some(columns)) => text.lines().flat_map(|line| wrap(line, columns)).collect(),
+        (text, None) => text.lines().map(str::to_owned).collect(),
+    }
+}
+
 /// How far the lines after the first one stand to the right of it.
 fn hanging(text: &str) -> usize {
     match text.split_once(' ') {
         Some((first @ ("Error:" | "Warning:" | "Hint:"), _)) => first.len() + 1,
-        // of a host
+        // of a host, or a step
         Some((first, _)) if first.ends_with(':') => 2,
+        Some((first, _)) if first.ends_with('.') && first.len() < 4 => first.len() + 1,
+        // of a table
+        Some((first, rest)) if rest.starts_with(' ') => {
+            first.len() + 1 + (rest.len() - rest.trim_start().len())
+        }
         Some((first, _)) if first.starts_with('[') && first.ends_with(']') => first.len() + 1,
         _ => 0,
     }

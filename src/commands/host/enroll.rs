@@ -15,7 +15,7 @@ use crate::host::key::{fingerprint, parse_public};
 use crate::host::known_hosts::KnownHosts;
 use crate::nix::Nix;
 use crate::secrets::{Identities, Rules};
-use crate::ui::Ui;
+use crate::ui::{Ui, out};
 
 pub async fn run(args: &Enroll, global: &Global, ui: &Ui) -> Result<()> {
     match of_fleet(args, global, ui).await? {
@@ -161,10 +161,10 @@ async fn finish(
 ) -> Result<()> {
     if args.plan {
         let edit = enroll::insert(rules, enrollment, ui).await?;
-        println!("{}", edit.diff());
+        out!("{}", edit.diff());
         let rules = rules.with(edit.after);
         for line in enroll::to_rekey(&rules, enrollment)?.describe() {
-            println!("{line}");
+            out!("{line}");
         }
         return Ok(());
     }

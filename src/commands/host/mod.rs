@@ -14,7 +14,7 @@ use crate::host::ssh::scoped;
 use crate::host::user_known_hosts;
 use crate::host::wait::Search;
 use crate::nix::Nix;
-use crate::ui::Ui;
+use crate::ui::{Ui, out};
 
 pub async fn run(command: &Host, global: &Global, ui: &Ui) -> Result<()> {
     if let Host::Enroll(args) = command {
@@ -62,12 +62,12 @@ pub async fn run(command: &Host, global: &Global, ui: &Ui) -> Result<()> {
             let shown = fingerprint(&key)?;
             if global.json {
                 let address = scoped(address);
-                println!(
+                out!(
                     "{}",
                     serde_json::json!({ "address": address, "key": key, "fingerprint": shown })
                 );
             } else {
-                println!("{key}");
+                out!("{key}");
                 ui.say(format!(
                     "{} shows {shown}. Nothing was trusted.",
                     scoped(address)

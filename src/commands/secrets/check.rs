@@ -13,7 +13,7 @@ use crate::host::known_hosts::KnownHosts;
 use crate::nix::Nix;
 use crate::secrets::Rules;
 use crate::secrets::check::{self, State, Unreadable, check, unreadable};
-use crate::ui::Ui;
+use crate::ui::{Ui, out};
 
 /// What a flake check hands over, since nix cannot evaluate inside a build.
 #[derive(Deserialize)]
@@ -117,20 +117,20 @@ fn print(
             .iter()
             .map(|(name, state)| serde_json::json!({ "file": name, "state": state }))
             .collect();
-        println!(
+        out!(
             "{}",
             serde_json::json!({ "files": files, "unreadable": problems, "unpinned": unpinned })
         );
         return;
     }
     for (name, state) in states {
-        println!("{}\t{}", crate::ui::visible(name), state.describe());
+        out!("{}\t{}", crate::ui::visible(name), state.describe());
     }
     for check::Unreadable { host, file, why } in problems {
-        println!("{host}\tcannot read {}: {why}", crate::ui::visible(file));
+        out!("{host}\tcannot read {}: {why}", crate::ui::visible(file));
     }
     for host in unpinned {
-        println!("{host}\tnot looked at: no key is pinned for it yet");
+        out!("{host}\tnot looked at: no key is pinned for it yet");
     }
 }
 

@@ -205,6 +205,14 @@ pub async fn with_rule(
         );
     }
     let chosen: Vec<Recipient> = if recipients.is_empty() {
+        if known.is_empty() {
+            return Err(Failure::usage(format!(
+                "{} has no rule for {name} yet, and knows no key.",
+                rules.file.display()
+            ))
+            .hint("Name who can read it with --recipient KEY, as the key's .pub file has it.")
+            .into());
+        }
         ui.say(format!(
             "{} has no rule for {name} yet.",
             rules.file.display()
@@ -221,7 +229,13 @@ pub async fn with_rule(
                 .map(|(_, key)| (*key).clone())
                 .ok_or_else(|| {
                     let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
-                    Failure::usage(format!("The rules know no key called {wanted}.")).hint(format!(
+                    let unknown = Failure::usage(format!("The rules know no key called {wanted}."));
+                    if names.is_empty() {
+                        return unknown.hint(
+                            "They list no key yet: give the key itself, as its .pub file has it.",
+                        );
+                    }
+                    unknown.hint(format!(
                         "They know: {}. A key itself will do as well.",
                         names.join(", ")
                     ))

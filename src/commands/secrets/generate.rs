@@ -13,7 +13,7 @@ use crate::history::History;
 use crate::host::key::HostKey;
 use crate::secrets::replace;
 use crate::secrets::store::Secret;
-use crate::ui::Ui;
+use crate::ui::{Ui, out};
 
 /// No letters that look alike on paper, no characters that need quoting anywhere.
 const ALPHABET: &[u8; 56] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz2345679";
@@ -49,10 +49,10 @@ pub async fn run(args: &Generate, global: &Global, ui: &Ui) -> Result<()> {
     };
     if global.json {
         let value = serde_json::json!({ "file": name, "publicKey": public, "content": shown });
-        println!("{value}");
+        out!("{value}");
     } else {
         for line in [shown, public.as_deref()].into_iter().flatten() {
-            println!("{}", line.trim_end());
+            out!("{}", line.trim_end());
         }
     }
     Ok(())

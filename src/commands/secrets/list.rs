@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use crate::cli::Global;
 use crate::error::Failure;
 use crate::secrets::{Header, Rules, edit};
+use crate::ui::out;
 
 /// Prints one secret to standard output, as it is.
 pub fn show(name: &str, plain: &[u8], global: &Global) -> Result<()> {
@@ -51,7 +52,7 @@ pub fn run(rules: &Rules, global: &Global) -> Result<()> {
                 .collect();
             serde_json::json!({ "file": row.file, "exists": row.exists, "recipients": recipients })
         });
-        println!("{}", rows.collect::<serde_json::Value>());
+        out!("{}", rows.collect::<serde_json::Value>());
         return Ok(());
     }
     let widest = rows
@@ -65,17 +66,15 @@ pub fn run(rules: &Rules, global: &Global) -> Result<()> {
             .map(|(name, _)| name.chars().count() + 2)
             .sum::<usize>();
     if std::io::stdout().is_terminal() && needed <= width() {
-        print!("{:widest$}", "");
-        for (name, _) in &columns {
-            print!("  {name}");
-        }
-        println!();
+        let titles = columns.iter().map(|(name, _)| format!("  {name}"));
+        out!("{:widest$}{}", "", titles.collect::<String>());
         for row in &rows {
-            print!("{:widest$}", crate::ui::visible(&row.file));
-            for (name, key) in &columns {
-                print!("  {:^1$}", row.cell(key), name.chars().count());
-            }
-            println!("{}", if row.exists { "" } else { "  (no file yet)" });
+            let file = crate::ui::visible(&row.file);
+            let cells = columns
+                .iter()
+                .map(|(name, key)| format!("  {:^1$}", row.cell(key), name.chars().count()));
+            let note = if row.exists { "" } else { "  (no file yet)" };
+            out!("{file:widest$}{}{note}", cells.collect::<String>());
         }
     } else {
         for row in &rows {
@@ -89,7 +88,7 @@ pub fn run(rules: &Rules, global: &Global) -> Result<()> {
                 .collect();
             let file = crate::ui::visible(&row.file);
             let note = if row.exists { "" } else { " (no file yet)" };
-            println!("{file}\t{}{note}", readers.join(", "));
+            out!("{file}\t{}{note}", readers.join(", "));
         }
     }
     Ok(())

@@ -16,7 +16,7 @@ use crate::fleet::no_folder;
 use crate::history::History;
 use crate::secrets::rekey::{self, Plan};
 use crate::secrets::{Identities, Rules, replace};
-use crate::ui::Ui;
+use crate::ui::{Ui, out};
 
 pub async fn run(command: &Secrets, global: &Global, ui: &Ui) -> Result<()> {
     match command {
@@ -56,7 +56,7 @@ async fn rekey(args: &Rekey, global: &Global, ui: &Ui) -> Result<()> {
     let plan = Plan::new(&rules, &names, args.all)?;
     if global.json && (args.plan || plan.is_empty()) {
         let files: Vec<_> = plan.names().collect();
-        println!(
+        out!(
             "{}",
             serde_json::json!({ "files": files, "done": !args.plan })
         );
@@ -64,7 +64,7 @@ async fn rekey(args: &Rekey, global: &Global, ui: &Ui) -> Result<()> {
     }
     if args.plan {
         for line in plan.describe() {
-            println!("{line}");
+            out!("{line}");
         }
         return Ok(());
     }
@@ -82,7 +82,7 @@ async fn rekey(args: &Rekey, global: &Global, ui: &Ui) -> Result<()> {
     }
     if global.json {
         let files: Vec<_> = plan.names().collect();
-        println!("{}", serde_json::json!({ "files": files, "done": true }));
+        out!("{}", serde_json::json!({ "files": files, "done": true }));
     }
     Ok(())
 }

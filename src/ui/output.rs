@@ -1,0 +1,46 @@
+//! Results, on standard output. Whoever reads no further is no reason to fail; a result that could not be written is, and
+//! the run says so at its end.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use super::{terminal, wrap};
+use crate::error::Failure;
+
+thread_local! {
+    static LOST: RefCell<Option<io::Error>> = const { RefCell::new(None) };
+}
+
+/// `println!`, for results.
+macro_rules! out {
+    ($($text:tt)*) => { $crate::ui::print(format_args!($($text)*)) };
+}
+pub(crate) use out;
+
+/// One line, or several.
+pub fn print(text: fmt::Arguments<'_>) {
+    let mut output = io::stdout().lock();
+    let written = writeln!(output, "{text}").and_then(|()| output.flush());
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        LOST.set(Some(error));
+    }
+}
+
+/// Sentences; a terminal gets them broken between words.
+pub fn print_sentences(text: &str) {
+    let columns = io::stdout().is_terminal().then(terminal::columns);
+    out!("{}", wrap::fit(text, columns).join("\n"));
+}
+
+/// The error of a run whose result is not where it should be.
+pub fn lost() -> Option<Failure> {
+    let error = LOST.take()?;
+    Some(
+        Failure::new("The result could not be written to standard output.")
+            .hint("What the run did is done; only its report is incomplete.")
+            .source(error),
+    )
+}
