@@ -17,7 +17,7 @@ use crate::host::log::{Decision, Log as HostLog};
 use crate::host::wait::Search;
 use crate::nix::Nix;
 use crate::state;
-use crate::ui::{Ui, out, visible};
+use crate::ui::{Ui, out, room, visible};
 
 /// How long a host may take to answer.
 const REACH: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ pub async fn run(args: &Log, global: &Global, ui: &Ui) -> Result<()> {
         ui.say(nothing(args, &tree.display().to_string()));
     } else {
         let times = table::local_times(&entries).await;
-        let room = table::columns();
+        let room = room().map(|(columns, _)| columns);
         let table = table::table(&entries, &times, room, global.verbose);
         out!("{}", table.trim_end_matches('\n'));
     }

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Result, Write};
 
 use super::{Picture, json, long, table};
+use crate::ui::room;
 
 /// What is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,13 +59,13 @@ impl Screen {
     /// Lines that wrap or have left the terminal stay as they are.
     fn can_be_replaced(&self, picture: &Picture) -> bool {
         self.form == Form::Table
-            && size().is_some_and(|(columns, lines)| {
+            && room().is_some_and(|(columns, lines)| {
                 table::text(picture, Some(columns), false).lines().count() < lines
             })
     }
 
     pub fn show(&mut self, picture: &Picture) -> Result<()> {
-        let size = if self.live { size() } else { None };
+        let size = if self.live { room() } else { None };
         let text = match self.form {
             Form::Json => format!("{}\n", json::value(picture)),
             Form::Long => long::text(picture),
@@ -125,11 +126,4 @@ impl Drop for Screen {
             let _ = output.flush();
         }
     }
-}
-
-/// Columns and lines of the terminal.
-fn size() -> Option<(usize, usize)> {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
-    let (columns, lines) = (usize::from(size.ws_col), usize::from(size.ws_row));
-    (columns > 0 && lines > 0).then_some((columns, lines))
 }

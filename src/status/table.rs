@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::look::{Look, Told};
 use super::wanted::{Wanted, Wants};
 use super::{Picture, Row, words};
-use crate::ui::bytes;
+use crate::ui::{bytes, cut, indented};
 
 /// Between two columns.
 const GAP: &str = "  ";
@@ -169,50 +169,8 @@ fn shown(rows: &[&Row], cells: &[Option<[String; 8]>], room: Option<usize>) -> V
 
 /// A sentence, indented, on as many lines as it takes.
 fn wrapped(sentence: &str, room: Option<usize>) -> String {
-    let room = room.map(|room| room.saturating_sub(INDENT.len()));
-    let mut lines = vec![String::new()];
-    for word in words_of(sentence) {
-        let length = |line: &String| line.chars().count() + 1 + word.chars().count();
-        match lines.last_mut() {
-            Some(last) if last.is_empty() => last.push_str(&word),
-            Some(last) if room.is_none_or(|room| length(last) <= room) => {
-                last.push(' ');
-                last.push_str(&word);
-            }
-            _ => lines.push(word),
-        }
-    }
-    let lines = lines
-        .iter()
-        .map(|line| format!("{INDENT}{}\n", cut(line, room)));
-    lines.collect()
-}
-
-/// The words of a sentence. A command is one, to be copied.
-fn words_of(sentence: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut in_command = false;
-    for word in sentence.split_whitespace() {
-        match words.last_mut().filter(|_| in_command) {
-            Some(last) => {
-                last.push(' ');
-                last.push_str(word);
-            }
-            None => words.push(word.to_owned()),
-        }
-        in_command ^= word.matches('`').count() % 2 == 1;
-    }
-    words
-}
-
-fn cut(line: &str, room: Option<usize>) -> String {
-    match room {
-        Some(room) if line.chars().count() > room => {
-            let kept: String = line.chars().take(room.saturating_sub(1)).collect();
-            kept + "…"
-        }
-        _ => line.to_owned(),
-    }
+    let lines = indented(sentence, INDENT, room).into_iter();
+    lines.map(|line| cut(&line, room) + "\n").collect()
 }
 
 #[cfg(test)]

@@ -36,7 +36,9 @@ pub use output::{lost, print, print_sentences};
 pub use plugin::PluginPrompts;
 pub use snippet::snippet;
 pub use style::{bad, good};
-pub use text::{bytes, hex, indent, visible};
+pub use terminal::room;
+pub use text::{bytes, cut, hex, indent, visible};
+pub use wrap::indented;
 
 /// What nix does as long as it does nothing else.
 pub const EVALUATING: &str = "Evaluating the flake";

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, Write};
 
 use super::{terminal, wrap};
 use crate::error::Failure;
@@ -31,7 +31,7 @@ pub fn print(text: fmt::Arguments<'_>) {
 
 /// Sentences; a terminal gets them broken between words.
 pub fn print_sentences(text: &str) {
-    let columns = io::stdout().is_terminal().then(terminal::columns);
+    let columns = terminal::room().map(|(columns, _)| columns);
     out!("{}", wrap::fit(text, columns).join("\n"));
 }
 

@@ -1,4 +1,4 @@
-//! How large the terminal is that messages go to.
+//! How large the terminal is that messages go to, and the one that results go to.
 
 use rustix::termios::tcgetwinsize;
 
@@ -20,4 +20,11 @@ fn size(which: impl Fn((u16, u16)) -> u16, otherwise: u16) -> usize {
         .filter(|size| *size > 0)
         .unwrap_or(otherwise)
         .into()
+}
+
+/// Columns and rows for results; none where they go elsewhere.
+pub fn room() -> Option<(usize, usize)> {
+    let size = tcgetwinsize(std::io::stdout()).ok()?;
+    let (columns, rows) = (usize::from(size.ws_col), usize::from(size.ws_row));
+    (columns > 0 && rows > 0).then_some((columns, rows))
 }

@@ -20,6 +20,17 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
+/// A line that ends where there is no more room for it.
+pub fn cut(line: &str, columns: Option<usize>) -> String {
+    match columns {
+        Some(columns) if line.chars().count() > columns => {
+            let kept: String = line.chars().take(columns.saturating_sub(1)).collect();
+            kept + "…"
+        }
+        _ => line.to_owned(),
+    }
+}
+
 /// Every line moved right by two columns.
 pub fn indent(text: &str) -> String {
     text.lines()

@@ -15,16 +15,28 @@ pub fn wrap(line: &str, columns: usize) -> Vec<String> {
         return vec![line.to_owned()];
     }
     let hanging = " ".repeat(margin + hanging(text));
-    let options = Options::new(columns)
+    broken(line, options(columns).subsequent_indent(&hanging))
+}
+
+/// A sentence on as many lines as it takes, all moved right.
+pub fn indented(sentence: &str, indent: &str, columns: Option<usize>) -> Vec<String> {
+    let options = options(columns.unwrap_or(usize::MAX));
+    broken(
+        sentence,
+        options.initial_indent(indent).subsequent_indent(indent),
+    )
+}
+
+fn options<'a>(columns: usize) -> Options<'a> {
+    Options::new(columns)
         .break_words(false)
         .word_splitter(WordSplitter::NoHyphenation)
         .word_separator(WordSeparator::Custom(words))
-        .subsequent_indent(&hanging);
-    let lines = textwrap::wrap(line, options);
-    lines
-        .into_iter()
-        .map(std::borrow::Cow::into_owned)
-        .collect()
+}
+
+fn broken(line: &str, options: Options<'_>) -> Vec<String> {
+    let lines = textwrap::wrap(line, options).into_iter();
+    lines.map(std::borrow::Cow::into_owned).collect()
 }
 
 /// Lines of text as they are shown where there are so many columns, or any number.

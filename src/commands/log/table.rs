@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::history::Entry;
 use crate::process::Cmd;
-use crate::ui::visible;
+use crate::ui::{cut, visible};
 
 /// Nobody waits longer for local times.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -28,12 +28,6 @@ pub async fn local_times(entries: &[Entry]) -> Vec<String> {
 fn utc(stamp: &str) -> String {
     let (day, time) = stamp.split_once('T').unwrap_or((stamp, ""));
     format!("{day} {}Z", time.get(..5).unwrap_or_default())
-}
-
-/// Columns of the terminal; none where the table goes elsewhere.
-pub fn columns() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
-    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// One line an entry, with as much as the terminal has room for, and below it why it did not end as it should; with
@@ -116,16 +110,6 @@ fn widths(rows: &[Vec<String>]) -> Vec<usize> {
     (0..columns)
         .map(|column| widest(column).unwrap_or(0))
         .collect()
-}
-
-fn cut(line: &str, room: Option<usize>) -> String {
-    match room {
-        Some(room) if line.chars().count() > room => {
-            let kept: String = line.chars().take(room.saturating_sub(1)).collect();
-            kept + "…"
-        }
-        _ => line.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! `spinet secrets list` and `show`: who can read what, and the content of one secret.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use anyhow::{Context, Result};
 
 use crate::cli::Global;
 use crate::error::Failure;
 use crate::secrets::{Header, Rules, edit};
-use crate::ui::out;
+use crate::ui::{out, room};
 
 /// Prints one secret to standard output, as it is.
 pub fn show(name: &str, plain: &[u8], global: &Global) -> Result<()> {
@@ -65,7 +65,7 @@ pub fn run(rules: &Rules, global: &Global) -> Result<()> {
             .iter()
             .map(|(name, _)| name.chars().count() + 2)
             .sum::<usize>();
-    if std::io::stdout().is_terminal() && needed <= width() {
+    if room().is_some_and(|(columns, _)| needed <= columns) {
         let titles = columns.iter().map(|(name, _)| format!("  {name}"));
         out!("{:widest$}{}", "", titles.collect::<String>());
         for row in &rows {
@@ -131,9 +131,4 @@ impl Row {
             Some((_, true)) => '!',
         }
     }
-}
-
-/// Columns of the terminal.
-fn width() -> usize {
-    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(80, |size| usize::from(size.ws_col))
 }
