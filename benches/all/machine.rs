@@ -3,17 +3,17 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-/// Programs that take part, and the option that makes each tell its version.
-const PROGRAMS: [(&str, &str); 9] = [
-    ("nix", "--version"),
-    ("age", "--version"),
-    ("agenix", "--help"),
-    ("ragenix", "--version"),
-    ("bmaptool", "--version"),
-    ("caligula", "--version"),
-    ("deploy", "--version"),
-    ("colmena", "--version"),
-    ("avahi-resolve", "--version"),
+/// Programs that take part, the option that makes each tell its version, and what they belong to.
+const PROGRAMS: [(&str, &str, &str); 9] = [
+    ("nix", "--version", "nix"),
+    ("age", "--version", "age"),
+    ("agenix", "--help", "agenix"),
+    ("ragenix", "--version", "ragenix"),
+    ("bmaptool", "--version", "bmaptool"),
+    ("caligula", "--version", "caligula"),
+    ("deploy", "--version", "deploy-rs"),
+    ("colmena", "--version", "colmena"),
+    ("avahi-resolve", "--version", "avahi-resolve"),
 ];
 
 pub fn describe() -> String {
@@ -27,10 +27,10 @@ pub fn describe() -> String {
     )];
     let mut here = Vec::new();
     let mut absent = Vec::new();
-    for (program, option) in PROGRAMS {
+    for (program, option, name) in PROGRAMS {
         match said(program, &[option]) {
-            Some(text) => here.push(format!("{program} {}", version(&text))),
-            None => absent.push(program),
+            Some(text) => here.push(format!("{name} {}", version(&text))),
+            None => absent.push(name),
         }
     }
     lines.push(format!("Beside: {}", here.join(", ")));
