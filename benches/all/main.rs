@@ -1,7 +1,7 @@
 //! One table of all benchmarks: every figure that has a goal, beside floors, limits and the other tools on PATH.
 //!
-//! `benches/run`, or `cargo bench`, runs the benches card, secrets, discovery and deploy one after another (a quarter of an
-//! hour), lets them tell on stderr what they find in more detail, and prints the table. `--quick` is a look of a few
+//! `benches/run`, or `cargo bench`, runs the benches card, secrets, discovery and deploy one after another (twenty
+//! minutes), lets them tell on stderr what they find in more detail, and prints the table. `--quick` is a look of a few
 //! minutes: fewer rounds, less data. `--json FILE` keeps the rows as JSON lines, `--only PART` (as often as you like) runs
 //! some parts. Ratios are of one run on one machine; docs/benchmarks.md keeps one.
 #![allow(

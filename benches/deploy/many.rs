@@ -82,11 +82,14 @@ fn compare(options: &Options, title: &str, rows: &[Use]) {
         options.sizes[rows.len() - 1] as f64,
     );
     let memory = last.memory as f64 / 1000.0;
-    println!(
-        "{title}: {memory:.0} MB at most (goal 200); one of {large} hosts takes {:.2} x the time and {:.2} x the CPU of one of {small} (goal 1)",
-        last.seconds / large * small / first.seconds,
-        last.cpu / large * small / first.cpu,
-    );
+    println!("{title}: {memory:.0} MB at most (goal 200)");
+    if rows.len() > 1 {
+        println!(
+            "one of {large} hosts takes {:.2} x the time and {:.2} x the CPU of one of {small} (goal 1)",
+            last.seconds / large * small / first.seconds,
+            last.cpu / large * small / first.cpu,
+        );
+    }
     let figure = Figure::new(
         format!("deploy to {large} simulated hosts, {title}, peak memory"),
         memory,
