@@ -309,7 +309,7 @@ mod tests {
         let (entries, _) = read(dir.path()).unwrap();
         let ends = entries.iter().map(|e| (e.outcome.as_str(), e.exit));
         assert_eq!(ends.collect::<Vec<_>>(), [("stopped", 1), ("unknown", 5)]);
-        let left = "while asking Stopped. Nothing was changed.";
+        let left = "Failed while asking. Stopped. Nothing was changed.";
         assert_eq!(entries[0].detail.as_deref(), Some(left));
     }
 
