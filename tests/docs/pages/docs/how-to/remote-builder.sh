@@ -41,7 +41,8 @@ max-jobs = 0"
 after() {
   NIX_CONFIG=$plain
   case $command in
-    *doctor*) grep -q 'built by ssh-ng://builder@arm.example.org; a build was tried' "$work/screen" ;;
+    # the terminal breaks it between words
+    *doctor*) tr -s '\r\n ' ' ' <"$work/screen" | grep -q 'built by ssh-ng://builder@arm.example.org; a build was tried' ;;
     *)
       on bach grep elsewhere "/etc/built-$line"
       ;;
