@@ -99,10 +99,7 @@ impl Ui {
 
     /// One message of its own line.
     pub fn say(&self, message: impl AsRef<str>) {
-        match &self.inner.events {
-            Some(_) => events::text("message", message.as_ref()),
-            None => self.line(message.as_ref()),
-        }
+        self.tell("message", "", message.as_ref());
     }
 
     /// A numbered step begins.
@@ -118,20 +115,13 @@ impl Ui {
     }
 
     pub fn warn(&self, message: impl AsRef<str>) {
-        match &self.inner.events {
-            Some(_) => events::text("warning", message.as_ref()),
-            None => self.line(&format!("Warning: {}", message.as_ref())),
-        }
+        self.tell("warning", "Warning: ", message.as_ref());
     }
 
     /// Shown with `-v` only.
     pub fn detail(&self, message: impl AsRef<str>) {
-        if !self.inner.verbose {
-            return;
-        }
-        match &self.inner.events {
-            Some(_) => events::text("detail", message.as_ref()),
-            None => self.line(&format!("  {}", message.as_ref())),
+        if self.inner.verbose {
+            self.tell("detail", "  ", message.as_ref());
         }
     }
 
@@ -154,7 +144,7 @@ impl Ui {
                     &json!({ "event": "stage", "host": host, "number": number, "of": of, "text": text }),
                 );
             }
-            None => self.stage_again(host),
+            None => self.done(host),
         }
     }
 
@@ -229,7 +219,10 @@ impl Ui {
 
     /// What was going on is over: the host's line tells its stage again; without one it goes.
     pub fn done(&self, host: &str) {
-        self.stage_again(host);
+        match self.inner.stages.label(host) {
+            Some(label) => self.inner.bars.begin(host, &label),
+            None => self.inner.bars.clear(host),
+        }
     }
 
     /// The host is done with its stages, or nothing is to be seen of them for now.
@@ -376,10 +369,11 @@ impl Ui {
         }
     }
 
-    fn stage_again(&self, host: &str) {
-        match self.inner.stages.label(host) {
-            Some(label) => self.inner.bars.begin(host, &label),
-            None => self.inner.bars.clear(host),
+    /// A message of a kind, for people with something before it.
+    fn tell(&self, kind: &str, before: &str, message: &str) {
+        match &self.inner.events {
+            Some(_) => events::text(kind, message),
+            None => self.line(&format!("{before}{message}")),
         }
     }
 
