@@ -7,18 +7,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use age::secrecy::SecretString;
-use anyhow::{Error, Result, anyhow};
+use anyhow::{Error, Result};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::answer::Answer;
 use super::guard::Guard;
 use super::look::{Seen, question};
 use super::root::Root;
 use super::sightings::Sightings;
-use super::ssh::{Login, Target};
-use super::wait::{HEAD_START, Search};
+use super::ssh::Target;
+use super::wait::{Entry, HEAD_START, Limits, Search};
 use crate::error::parts;
-use crate::fleet::Host;
 use crate::parallel::Crowd;
 use crate::process::Output;
 
@@ -122,7 +120,7 @@ async fn enter(
                     let conflict = renamed.then(|| search.conflict(address, &seen));
                     return Ok((*target, output, conflict));
                 }
-                Ok(Try::Denied) => return Err(denied(search.host)),
+                Ok(Try::Denied) => return Err(denied(search)),
                 Ok(Try::Over) => {}
                 Err(error) => return Err(Missed::told(error)),
             },
@@ -149,30 +147,22 @@ async fn attempts(
     end: Instant,
     seen: &RefCell<Sightings>,
 ) -> Result<Try> {
+    let script = |user: &str| {
+        question(&Guard {
+            root: Root::of(user, password),
+        })
+    };
     loop {
-        let mut answer = None;
-        for user in search.host.users() {
-            let host = Host {
-                user: user.to_owned(),
-                ..search.host.clone()
-            };
-            let guard = Guard {
-                root: Root::of(user, password),
-            };
-            let left = end.saturating_duration_since(Instant::now());
-            let limit = left + search.timeout * TELLING;
-            let target = Target::new(&host, Some(address), key)?.connected_within(left);
-            match target.enter(&question(&guard), limit).await {
-                (Login::Denied, _) => {}
-                (_, Some(output)) => return Ok(Try::Entered(Box::new(target), output)),
-                (other, None) => {
-                    answer = Some(Answer::of(other));
-                    break;
-                }
-            }
-        }
-        let Some(answer) = answer else {
-            return Ok(Try::Denied);
+        let left = end.saturating_duration_since(Instant::now());
+        let limits = Limits {
+            connect: Some(left),
+            whole: left + search.timeout * TELLING,
+        };
+        let users = search.host.users();
+        let answer = match search.entry(address, key, &users, script, limits).await? {
+            Entry::In(target, output) => return Ok(Try::Entered(target, output)),
+            Entry::Denied => return Ok(Try::Denied),
+            Entry::Closed(answer) => answer,
         };
         let pause = answer.pause().max(PAUSE);
         seen.borrow_mut().answered(address, answer);
@@ -183,13 +173,12 @@ async fn attempts(
     }
 }
 
-fn denied(host: &Host) -> Missed {
-    let refused = anyhow!("Permission denied (publickey).");
+fn denied(search: &Search<'_>) -> Missed {
     Missed {
         words: format!(
             "reached, but accepts none of your SSH keys for {}",
-            host.user
+            search.host.user
         ),
-        error: Login::Denied.into_failure(host, refused).into(),
+        error: search.denied(),
     }
 }

@@ -44,6 +44,31 @@ enum Attempt<T> {
     Again(Answer),
 }
 
+/// How an attempt to log in ended.
+pub(super) enum Entry {
+    In(Box<Target>, Output),
+    /// None of the users may.
+    Denied,
+    Closed(Answer),
+}
+
+/// How long an attempt to log in may take.
+pub(super) struct Limits {
+    /// Until the host has greeted, if other than ssh is told anyway.
+    pub connect: Option<Duration>,
+    /// Until the script has run.
+    pub whole: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: None,
+            whole: ATTEMPT,
+        }
+    }
+}
+
 impl Search<'_> {
     /// Waits until the host can be logged in to under `key`, and returns where.
     pub async fn pinned(&self, key: &str, ui: &Ui) -> Result<Target> {
@@ -65,21 +90,12 @@ impl Search<'_> {
         let seen = RefCell::default();
         let found = self
             .watch(&self.names(), &seen, ui, async |address| {
-                for user in users {
-                    let host = Host {
-                        user: (*user).to_owned(),
-                        ..self.host.clone()
-                    };
-                    let target = Target::new(&host, Some(address), key)?;
-                    match target.enter(&script(user), ATTEMPT).await {
-                        (Login::Denied, _) => {}
-                        (_, Some(output)) => return Ok(Attempt::Done((target, output))),
-                        (other, None) => return Ok(Attempt::Again(Answer::of(other))),
-                    }
+                let entry = self.entry(address, key, users, &script, Limits::default());
+                match entry.await? {
+                    Entry::In(target, output) => Ok(Attempt::Done((*target, output))),
+                    Entry::Denied => Err(self.denied()),
+                    Entry::Closed(answer) => Ok(Attempt::Again(answer)),
                 }
-                Err(Login::Denied
-                    .into_failure(self.host, anyhow::anyhow!("Permission denied (publickey)."))
-                    .into())
             })
             .await?;
         let Some((address, entered)) = found else {
@@ -143,6 +159,39 @@ impl Search<'_> {
             }
         }
         None
+    }
+
+    /// Tries to log in at one address, as one user after the other, and runs the script there as the first who may.
+    pub(super) async fn entry(
+        &self,
+        address: SocketAddr,
+        key: &str,
+        users: &[&str],
+        script: impl Fn(&str) -> Remote,
+        limits: Limits,
+    ) -> Result<Entry> {
+        for user in users {
+            let host = Host {
+                user: (*user).to_owned(),
+                ..self.host.clone()
+            };
+            let mut target = Target::new(&host, Some(address), key)?;
+            if let Some(limit) = limits.connect {
+                target = target.connected_within(limit);
+            }
+            match target.enter(&script(user), limits.whole).await {
+                (Login::Denied, _) => {}
+                (_, Some(output)) => return Ok(Entry::In(Box::new(target), output)),
+                (other, None) => return Ok(Entry::Closed(Answer::of(other))),
+            }
+        }
+        Ok(Entry::Denied)
+    }
+
+    /// The host is there, and lets none of its users in.
+    pub(super) fn denied(&self) -> anyhow::Error {
+        let refused = anyhow::anyhow!("Permission denied (publickey).");
+        Login::Denied.into_failure(self.host, refused).into()
     }
 
     /// What the host is asked for as, without the dot of a fully qualified name or the brackets of an IPv6 address.
