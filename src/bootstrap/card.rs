@@ -14,15 +14,12 @@ use crate::error::Exit;
 use crate::host::key::HostKey as Key;
 use crate::privileged::SeedFile;
 use crate::state::Pending;
-use crate::ui::{EVALUATING, bytes};
+use crate::ui::bytes;
 
 /// Builds the image; the folder or file nix made.
 pub async fn build(story: &Story<'_>) -> Result<PathBuf> {
     let attr = story.attr();
-    let ui = story.ui;
-    let attrs = [attr];
-    let building = story.nix.build(&attrs, None, |event| ui.nix("", event));
-    match ui.during(EVALUATING, building).await {
+    match story.nix.build(&[attr], None, story.ui).await {
         Ok(mut paths) => Ok(paths.remove(0)),
         Err(error) => {
             let systems = [story.host.system.clone()];

@@ -52,7 +52,7 @@ pub async fn run(args: &Log, global: &Global, ui: &Ui) -> Result<()> {
 /// What the host's guard decided, also when nobody waited for it or another machine deployed.
 async fn on_host(name: &str, args: &Log, flake: &Path, ui: &Ui) -> Result<Vec<Entry>> {
     let flake = Flake::find(Some(flake)).await?;
-    let fleet = Fleet::load(&Nix::new(&flake.dir)).await?;
+    let fleet = Fleet::load(&Nix::new(&flake.dir).shown(ui)).await?;
     let host = fleet.host(name)?;
     let key = KnownHosts::read(&flake.dir.join(&fleet.known_hosts))?.need(name)?;
     let search = Search {

@@ -8,7 +8,7 @@ use super::options::Source;
 use crate::error::Failure;
 use crate::nix::Nix;
 use crate::parallel::at_most;
-use crate::ui::{EVALUATING, Ui, visible};
+use crate::ui::{Ui, visible};
 
 /// How many evaluations run side by side to find out which host a failed build is about.
 const EVALUATIONS: usize = 4;
@@ -16,8 +16,7 @@ const EVALUATIONS: usize = 4;
 /// The toplevels of all hosts, in their order.
 pub async fn all(nix: &Nix, hosts: &[String], source: &Source, ui: &Ui) -> Result<Vec<PathBuf>> {
     let store = store(source);
-    let building = nix.build(hosts, store, |event| ui.nix("", event));
-    let paths = ui.during(EVALUATING, building).await?;
+    let paths = nix.build(hosts, store, ui).await?;
     if let Some(store) = store {
         ui.say(format!("Bringing the result here from {}.", visible(store)));
         let fetched = nix.fetch(&paths, store, |event| ui.nix("", event)).await;

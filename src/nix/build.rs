@@ -10,6 +10,7 @@ use super::Nix;
 use super::activity::{Activity, Event};
 use crate::error::Failure;
 use crate::process::{Cmd, Output};
+use crate::ui::{EVALUATING, Ui};
 
 /// Whether a line of nix' tells what it does, or which builds were not begun because another one failed.
 fn is_progress(line: &str) -> bool {
@@ -45,21 +46,23 @@ struct Built {
 
 impl Nix {
     /// Builds attributes of the flake in one evaluation; their `out` paths, in the order asked for. `store` is where they
-    /// are built and stay, in the place of this machine. What nix does meanwhile goes to `on_event`.
+    /// are built and stay, in the place of this machine.
     pub async fn build(
         &self,
         attrs: &[String],
         store: Option<&str>,
-        on_event: impl FnMut(Event<'_>),
+        ui: &Ui,
     ) -> Result<Vec<PathBuf>> {
         let cmd = self
             .elsewhere("build", store)
             .args(["--no-link", "--json", "--print-build-logs", "--keep-going"])
             .args(attrs.iter().map(|attr| format!(".#{attr}")));
-        self.paths(cmd, attrs, on_event).await
+        let building = self.paths(cmd, attrs, |event| ui.nix("", event));
+        ui.during(EVALUATING, building).await
     }
 
-    /// Builds one attribute on the host itself; `ssh_options` go to every ssh that nix starts.
+    /// Builds one attribute on the host itself; `ssh_options` go to every ssh that nix starts. What nix does meanwhile goes
+    /// to `on_event`.
     pub async fn build_on(
         &self,
         attr: &str,

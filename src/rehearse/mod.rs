@@ -24,7 +24,7 @@ use crate::cli;
 use crate::error::{Exit, Failure};
 use crate::fleet::{Flake, Fleet, Host, Needs};
 use crate::nix::Nix;
-use crate::ui::{EVALUATING, Ui, out, print_sentences};
+use crate::ui::{Ui, out, print_sentences};
 use fault::Draw;
 use machine::{Emulator, Machine};
 use network::Network;
@@ -161,8 +161,7 @@ async fn play(
     let mut attrs = vec![format!("{name}-image")];
     // without a secret that the bootstrap is to make, the configuration does not evaluate yet
     attrs.extend(scratch.is_whole.then(|| name.clone()));
-    let building = nix.build(&attrs, None, |event| ui.nix("", event));
-    ui.during(EVALUATING, building).await?;
+    nix.build(&attrs, None, ui).await?;
     let mut rehearsal = Rehearsal {
         ui,
         host,
