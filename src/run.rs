@@ -89,7 +89,10 @@ async fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Host(command) => commands::host::run(command, global, ui).await,
         Command::Wifi(command) => commands::wifi::run(command, global, ui).await,
         Command::Card(command) => commands::card::run(command, global, ui).await,
-        Command::Completions { shell } => commands::shell::completions(*shell),
+        Command::Completions { shell } => {
+            commands::shell::completions(*shell);
+            Ok(())
+        }
         Command::Man { folder } => commands::shell::man(folder.as_deref()),
         Command::Privileged(_) => Ok(()),
     }

@@ -1,15 +1,13 @@
 //! `spinet wifi`: the networks this machine knows. Their secrets are shown to those who ask for them only.
 
-use std::io::Write;
-
 use age::secrecy::ExposeSecret;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::json;
 
 use crate::cli::{Global, Wifi, WifiFrom};
 use crate::error::Failure;
 use crate::privileged::{Rights, needs_root};
-use crate::ui::{Ui, out};
+use crate::ui::{Ui, out, print_bytes};
 use crate::wifi::{Choice, Knowledge, Profile, Security, files, in_use};
 
 pub async fn run(command: &Wifi, global: &Global, ui: &Ui) -> Result<()> {
@@ -25,10 +23,10 @@ pub async fn run(command: &Wifi, global: &Global, ui: &Ui) -> Result<()> {
             let profile =
                 choose(&knowledge, ssid.as_deref(), "`spinet wifi show SSID`", ui).await?;
             if *iwd {
-                let mut out = std::io::stdout().lock();
-                return out.write_all(&profile.to_iwd()).context("while printing");
+                print_bytes(&profile.to_iwd());
+            } else {
+                show(profile, *reveal, global);
             }
-            show(profile, *reveal, global);
             Ok(())
         }
     }

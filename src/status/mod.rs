@@ -147,7 +147,7 @@ async fn watch<'a>(
             continue;
         }
         ui.progress_done();
-        if screen.show(&picture).is_err() {
+        if !screen.show(&picture) {
             // whoever reads no further is no reason to fail, and none to go on
             break;
         }

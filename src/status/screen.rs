@@ -1,9 +1,9 @@
 //! Where the picture goes: once to a pipe, in place of the one before to a terminal.
 
-use std::io::{IsTerminal, Result, Write};
+use std::io::IsTerminal;
 
 use super::{Picture, json, long, table};
-use crate::ui::room;
+use crate::ui::{print_bytes, room};
 
 /// What is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,8 @@ impl Screen {
             })
     }
 
-    pub fn show(&mut self, picture: &Picture) -> Result<()> {
+    /// Says whether anybody sees it.
+    pub fn show(&mut self, picture: &Picture) -> bool {
         let size = if self.live { room() } else { None };
         let text = match self.form {
             Form::Json => format!("{}\n", json::value(picture)),
@@ -83,9 +84,7 @@ impl Screen {
             (true, false, _) => self.replacement(&text),
             _ => text,
         };
-        let mut output = std::io::stdout();
-        output.write_all(shown.as_bytes())?;
-        output.flush()
+        print_bytes(shown.as_bytes())
     }
 
     /// The text in the place of the one before.
@@ -121,9 +120,7 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         if self.live && self.watch && self.is_drawn() {
-            let mut output = std::io::stdout();
-            let _ = output.write_all(b"\x1b[?25h\x1b[?1049l");
-            let _ = output.flush();
+            print_bytes(b"\x1b[?25h\x1b[?1049l");
         }
     }
 }

@@ -32,7 +32,7 @@ use stages::{Stage, Stages};
 
 pub use notify::Notify;
 pub(crate) use output::out;
-pub use output::{lost, print, print_sentences};
+pub use output::{lost, print, print_bytes, print_sentences};
 pub use plugin::PluginPrompts;
 pub use snippet::snippet;
 pub use style::{bad, good};

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, StdoutLock, Write};
 
 use super::{terminal, wrap};
 use crate::error::Failure;
@@ -20,13 +20,22 @@ pub(crate) use out;
 
 /// One line, or several.
 pub fn print(text: fmt::Arguments<'_>) {
+    write(|output| writeln!(output, "{text}"));
+}
+
+/// Bytes, as they are. Says whether they arrived.
+pub fn print_bytes(bytes: &[u8]) -> bool {
+    write(|output| output.write_all(bytes))
+}
+
+fn write(result: impl Fn(&mut StdoutLock<'_>) -> io::Result<()>) -> bool {
     let mut output = io::stdout().lock();
-    let written = writeln!(output, "{text}").and_then(|()| output.flush());
-    if let Err(error) = written
-        && error.kind() != ErrorKind::BrokenPipe
-    {
-        LOST.set(Some(error));
+    match result(&mut output).and_then(|()| output.flush()) {
+        Ok(()) => return true,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        Err(error) => LOST.set(Some(error)),
     }
+    false
 }
 
 /// Sentences; a terminal gets them broken between words.

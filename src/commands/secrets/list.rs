@@ -1,29 +1,27 @@
 //! `spinet secrets list` and `show`: who can read what, and the content of one secret.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::cli::Global;
 use crate::error::Failure;
 use crate::secrets::{Header, Rules, edit};
-use crate::ui::{out, room};
+use crate::ui::{out, print_bytes, room};
 
 /// Prints one secret to standard output, as it is.
 pub fn show(name: &str, plain: &[u8], global: &Global) -> Result<()> {
-    let mut out = std::io::stdout();
     if global.json {
         let text = std::str::from_utf8(plain).map_err(|_| {
             Failure::new(format!("{name} is no text, so it cannot be shown as JSON."))
                 .hint("Leave --json out: standard output takes any bytes.")
         })?;
         let value = serde_json::json!({ "file": name, "content": text });
-        return writeln!(out, "{value}").context("while printing the secret");
+        out!("{value}");
+    } else {
+        print_bytes(plain);
     }
-    out.write_all(plain)
-        .and_then(|()| out.flush())
-        .context("while printing the secret")
+    Ok(())
 }
 
 /// Prints secrets against recipients, by name: a matrix where the terminal is wide enough, else a line for each secret.
