@@ -30,7 +30,12 @@ pub async fn run(args: &Log, global: &Global, ui: &Ui) -> Result<()> {
         entries.retain(|entry| entry.host.as_ref() == Some(host));
     }
     if let (Some(host), true) = (&args.host, args.on_host) {
-        entries.extend(on_host(host, args, &tree, ui).await?);
+        let decisions = on_host(host, args, &tree, ui).await?;
+        let new: Vec<_> = decisions
+            .into_iter()
+            .filter(|decision| !is_told(decision, &entries))
+            .collect();
+        entries.extend(new);
         entries.sort_by(|a, b| a.time.cmp(&b.time));
     }
     if let Some(lines) = args.lines {
@@ -72,6 +77,17 @@ async fn on_host(name: &str, args: &Log, flake: &Path, ui: &Ui) -> Result<Vec<En
     Ok(decisions.map(|decision| entry(name, decision)).collect())
 }
 
+/// Whether somebody here waited for a decision and saw the same: that entry says more.
+fn is_told(decision: &Entry, entries: &[Entry]) -> bool {
+    let outcome = |entry: &Entry| match entry.outcome.as_str() {
+        "withdrawn" => "undone".to_owned(),
+        other => other.to_owned(),
+    };
+    entries
+        .iter()
+        .any(|entry| entry.attempt == decision.attempt && outcome(entry) == outcome(decision))
+}
+
 /// A decision of the guard in the form of the history.
 fn entry(host: &str, decision: Decision) -> Entry {
     let Decision {
@@ -107,6 +123,7 @@ fn entry(host: &str, decision: Decision) -> Entry {
         host: Some(host.into()),
         revision: None,
         system: Some(new),
+        attempt: Some(attempt),
         outcome: outcome.into(),
         exit,
         seconds: None,

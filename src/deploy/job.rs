@@ -209,7 +209,7 @@ impl<'a> Job<'a> {
             return self.dry_activate(&target, &attempt, &build.runs).await;
         }
         let checks = health::checks(&build.manifest);
-        self.run.begun(self.name());
+        self.run.begun(self.name(), &attempt.id);
         let ended = async {
             self.start(&target, &attempt).await?;
             self.see_through(target, &attempt, &build, &checks).await

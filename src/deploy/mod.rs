@@ -107,8 +107,9 @@ pub async fn one(
 
 impl<'a> Run<'a> {
     /// From here on a stop of this run leaves the host to its guard.
-    fn begun(&self, host: &str) {
+    fn begun(&self, host: &str, attempt: &str) {
         self.undecided.borrow_mut().insert(host.to_owned());
+        self.record.attempt(host, attempt);
         self.record.undecided(host);
         self.tell_stop();
     }

@@ -48,6 +48,7 @@ impl Job<'_> {
             );
         };
         self.run.record.system(self.name(), &last.toplevel);
+        self.run.record.attempt(self.name(), &last.id);
         if confirm {
             self.check_health(&reached, &last).await?;
         }

@@ -23,6 +23,10 @@ impl Record {
         self.with(host, |running| running.system(toplevel));
     }
 
+    pub fn attempt(&self, host: &str, id: &str) {
+        self.with(host, |running| running.attempt(id));
+    }
+
     pub fn undecided(&self, host: &str) {
         self.with(host, Running::undecided);
     }

@@ -143,6 +143,7 @@ mod tests {
             host: Some(host.into()),
             revision: None,
             system: None,
+            attempt: None,
             outcome: "deployed".into(),
             exit: 0,
             seconds: Some(3),

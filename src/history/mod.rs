@@ -41,6 +41,8 @@ pub struct Entry {
     pub revision: Option<String>,
     /// The toplevel that was to run.
     pub system: Option<String>,
+    /// What the host's guard calls the activation, once it was to begin.
+    pub attempt: Option<String>,
     /// The word for how it ended.
     pub outcome: String,
     /// The exit code that this alone asks for.
@@ -70,6 +72,7 @@ pub struct Running {
     action: &'static str,
     host: Option<String>,
     system: RefCell<Option<String>>,
+    attempt: RefCell<Option<String>>,
     /// What a stop would come in the middle of.
     doing: RefCell<Option<String>>,
     /// A stop would leave the outcome to the host.
@@ -112,6 +115,7 @@ impl History {
             action,
             host: host.map(str::to_owned),
             system: RefCell::default(),
+            attempt: RefCell::default(),
             doing: RefCell::default(),
             undecided: Cell::new(false),
             ended: Cell::new(false),
@@ -141,6 +145,11 @@ impl Running {
         self.system.replace(Some(toplevel.to_owned()));
     }
 
+    /// The activation it is about, as the host's guard calls it.
+    pub fn attempt(&self, id: &str) {
+        self.attempt.replace(Some(id.to_owned()));
+    }
+
     /// What it does from now on, as a sentence.
     pub fn doing(&self, what: &str) {
         self.doing.replace(Some(what.to_owned()));
@@ -164,6 +173,7 @@ impl Running {
             host: self.host.clone(),
             revision: self.history.0.revision.clone(),
             system: self.system.borrow().clone(),
+            attempt: self.attempt.borrow().clone(),
             outcome: outcome.to_owned(),
             exit,
             seconds: Some(self.began.elapsed().as_secs()),
@@ -261,6 +271,7 @@ mod tests {
         let history = History::at(dir.path());
         let deploy = history.begin("deploy", Some("bach"));
         deploy.system("/nix/store/x");
+        deploy.attempt("17-1");
         deploy.undecided();
         deploy.end("deployed", 0, None);
         deploy.failed(&anyhow::anyhow!("too late"));
@@ -285,6 +296,7 @@ mod tests {
             ]
         );
         assert_eq!(entries[0].system.as_deref(), Some("/nix/store/x"));
+        assert_eq!(entries[0].attempt.as_deref(), Some("17-1"));
         assert_eq!(entries[0].revision.as_deref(), Some("abc"));
         assert_eq!(
             entries[1].detail.as_deref(),

@@ -195,7 +195,8 @@ fn a_line_that_a_full_disk_has_no_room_for_leaves_nothing_of_itself() {
     let history = file_of(&folder.beside("state"));
     let line = fs::read_to_string(&history).unwrap();
     // room for a part of the next line: 4096 blocks are 2 MiB, which is enough for what nix writes
-    let whole = line.repeat((2 * 1024 * 1024 - line.len() / 2) / line.len());
+    let filled = 2 * 1024 * 1024 - line.len() / 2;
+    let whole = line.repeat(filled / line.len()) + &"\n".repeat(filled % line.len());
     fs::write(&history, &whole).unwrap();
     let spinet = folder.spinet(&rekey);
     let mut limited = Command::new("sh");

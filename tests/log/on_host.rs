@@ -39,11 +39,22 @@ fn a_host_tells_what_its_guard_decided_beside_what_was_done_from_here() {
     let own = json!({
         "time": "2026-11-26T13:30:00Z", "user": "anna", "machine": "verdi", "action": "deploy", "host": "bach",
         "revision": null, "system": "/nix/store/b", "outcome": "unknown", "exit": 5, "seconds": 9, "detail": "Lost.",
+        "attempt": "18-1",
     });
-    fs::write(state.join("history.jsonl"), format!("{own}\n")).unwrap();
+    // seen by both, told once
+    let mut seen = own.clone();
+    for (key, value) in [
+        ("time", "2026-11-26T13:32:00Z"),
+        ("outcome", "withdrawn"),
+        ("attempt", "19-1"),
+    ] {
+        seen[key] = json!(value);
+    }
+    fs::write(state.join("history.jsonl"), format!("{own}\n{seen}\n")).unwrap();
     let lines = [
         "2026-11-26T13:24:24Z 17-1 committed /nix/store/a /nix/store/0",
         "2026-11-26T13:31:00Z 18-1 undone /nix/store/b /nix/store/a",
+        "2026-11-26T13:31:59Z 19-1 undone /nix/store/b /nix/store/a",
         "2026-11-26T13:3",
     ];
     bach.run(&format!(
@@ -60,16 +71,17 @@ fn a_host_tells_what_its_guard_decided_beside_what_was_done_from_here() {
             json!(["decide", "deployed", 0, "guard", "bach", null]),
             json!(["deploy", "unknown", 5, "anna", "verdi", 9]),
             json!(["decide", "undone", 4, "guard", "bach", null]),
+            json!(["deploy", "withdrawn", 5, "anna", "verdi", 9]),
         ]
     );
-    let table = log(&["--on-host", "-n", "1"]).expect(
+    let table = log(&["--on-host", "-n", "2"]).expect(
         0,
         &[
-            "bach  decide  undone  -  guard@bach",
+            "bach  decide  undone     -  guard@bach",
             "went back to /nix/store/a.",
         ],
     );
-    assert_eq!(table.out.lines().count(), 2, "{table:#?}");
+    assert_eq!(table.out.lines().count(), 4, "{table:#?}");
 
     // a stranger in its place is not asked
     let (other, _) = lan.key("other");

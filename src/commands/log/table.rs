@@ -126,6 +126,7 @@ mod tests {
                 host: host.map(str::to_owned),
                 revision: Some(format!("a042739{}-dirty", "0".repeat(33))),
                 system: None,
+                attempt: None,
                 outcome: outcome.into(),
                 exit,
                 seconds: Some(3),
