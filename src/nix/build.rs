@@ -12,19 +12,6 @@ use crate::error::Failure;
 use crate::process::{Cmd, Output};
 use crate::ui::{EVALUATING, Ui};
 
-/// Whether a line of nix' tells what it does, or which builds were not begun because another one failed.
-fn is_progress(line: &str) -> bool {
-    let begins = |words: &[&str]| words.iter().any(|each| line.starts_with(each));
-    begins(&[
-        "building '/",
-        "copying path '",
-        "copying ",
-        "these ",
-        "  /nix/store/",
-    ]) || line.contains(" dependenc")
-        && (line.ends_with(" failed to build") || line.ends_with(" failed."))
-}
-
 /// Runs nix and tells what it does. Its text alone is left of what it printed.
 pub(super) async fn watch(cmd: Cmd, mut on_event: impl FnMut(Event<'_>)) -> Result<Output> {
     let cmd = cmd.args(["--log-format", "internal-json"]);
@@ -80,7 +67,7 @@ impl Nix {
     }
 
     fn elsewhere(&self, subcommand: &str, store: Option<&str>) -> Cmd {
-        let cmd = self.cmd(subcommand).noise(is_progress);
+        let cmd = self.cmd(subcommand);
         match store {
             Some(store) => cmd.args(["--eval-store", "auto", "--store", store]),
             None => cmd,
@@ -196,33 +183,5 @@ impl Nix {
             Some((path.to_owned(), size.trim().parse().ok()?))
         };
         Ok(text.lines().filter_map(row).collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_progress;
-
-    #[test]
-    fn the_reason_of_a_failed_build_stands_out_of_what_surrounds_it() {
-        // of nix 2.26 and 2.32
-        for noise in [
-            "building '/nix/store/lxl8r9cwc2rhxpivxicfs2fn41iwjbz4-etc.drv'...",
-            "these 2 derivations will be built:",
-            "  /nix/store/lxl8r9cwc2rhxpivxicfs2fn41iwjbz4-etc.drv",
-            "error: 2 dependencies of derivation '/nix/store/zda7nphlnk10a8zc1i432r1xzwm2r8s3-system.drv' failed to build",
-            "       Reason: 1 dependency failed.",
-        ] {
-            assert!(is_progress(noise), "{noise}");
-        }
-        for reason in [
-            "error: builder for '/nix/store/lxl8r9cwc2rhxpivxicfs2fn41iwjbz4-etc.drv' failed with exit code 1;",
-            "       > cp: cannot stat 'kernel': No such file or directory",
-            "etc> cp: cannot stat 'kernel': No such file or directory",
-            "       Reason: builder failed with exit code 1.",
-            "error: attribute 'bach' missing",
-        ] {
-            assert!(!is_progress(reason), "{reason}");
-        }
     }
 }

@@ -5,6 +5,7 @@ mod build;
 mod builders;
 mod emulation;
 mod info;
+mod reason;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -81,6 +82,7 @@ impl Nix {
             ])
             .args(&self.settings)
             .dir(&self.dir)
+            .reason(reason::of)
             .or_install("Install Nix (nixos.org/download); version 2.20 or newer is enough.")
     }
 }
