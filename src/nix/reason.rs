@@ -1,5 +1,8 @@
 //! What of nix' standard error tells why it failed.
 
+/// No way of an evaluation, but what an error of a build is known by.
+const SETTING_UP: &str = "while setting up the build environment";
+
 /// All but what it was doing, and the way an evaluation took to its error: `--show-trace` is for those who want that.
 pub fn of(stderr: &str) -> String {
     let lines: Vec<&str> = stderr.lines().filter(|line| !is_progress(line)).collect();
@@ -10,7 +13,9 @@ pub fn of(stderr: &str) -> String {
         if *line == "error:" {
             let trace = after.iter().take_while(|line| !is_outermost(line)).count();
             let (trace, other) = after.split_at(trace);
-            if let Some(cause) = trace.iter().rposition(|line| is_error(line)) {
+            let cause = trace.iter().rposition(|line| is_error(line));
+            let of_build = trace.iter().any(|line| line.contains(SETTING_UP));
+            if let Some(cause) = cause.filter(|_| !of_build) {
                 push_without_margin(&mut kept, &trace[cause..]);
                 rest = other;
                 continue;
@@ -59,6 +64,12 @@ fn push_without_margin(text: &mut String, lines: &[&str]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_error_of_a_build_is_known_by_is_kept() {
+        let said = "error:\n       … while setting up the build environment\n\n       error: mounting /proc: Operation not permitted\n";
+        assert_eq!(of(said), said);
+    }
 
     #[test]
     fn the_reason_of_a_failed_build_stands_out_of_what_surrounds_it() {
