@@ -115,7 +115,11 @@ impl Rehearsal<'_> {
     async fn first_boot(&mut self, running: Background) -> Result<String> {
         let before = self.pinned()?;
         self.machine.power_on(&self.card(), NOW)?;
-        Ended::of(running).await?.expect(0)?;
+        let ended = tokio::select! {
+            ended = Ended::of(running) => ended?,
+            error = self.machine.ended() => return Err(error),
+        };
+        ended.expect(0)?;
         let pinned = self
             .pinned()?
             .ok_or_else(|| Failure::new("No key is pinned."))?;

@@ -2,6 +2,7 @@
 //! on the very card says. A power cut ends QEMU: what the machine had not written to its card by then is lost.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -15,6 +16,8 @@ use crate::process::{self, Background};
 const MEMORY: &str = "1024";
 /// A card's usual size: nixpkgs' images grow to that of their card when they start first.
 const CARD: u64 = 8 << 30;
+/// Between two looks at whether QEMU runs.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a virtual Pi is made of.
 pub struct Emulator {
@@ -161,5 +164,15 @@ impl<'a> Machine<'a> {
         Err(Failure::new("The virtual Pi does not run: QEMU has ended.")
             .source(anyhow::anyhow!("{said}"))
             .into())
+    }
+
+    /// The error of a QEMU that ends by itself, once it does.
+    pub async fn ended(&mut self) -> anyhow::Error {
+        loop {
+            if let Err(error) = self.check() {
+                return error;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 }
