@@ -153,14 +153,19 @@ fn shown() -> Vec<String> {
     pages.sort();
     let mut lines: Vec<String> = Vec::new();
     for page in pages {
+        // a warning that ends its first line so has what it tells of in those below
+        let mut lists = false;
         for line in fs::read_to_string(page).unwrap().lines() {
-            match (line.strip_prefix("      "), lines.last_mut()) {
-                (Some(more), Some(last)) => {
+            let begins = ["Error: ", "Hint: ", "Warning: ", "exit "];
+            lists &= !begins.iter().any(|begin| line.starts_with(begin));
+            match lines.last_mut() {
+                Some(last) if lists || line.starts_with("      ") => {
                     last.push(' ');
-                    last.push_str(more);
+                    last.push_str(line.trim_start());
                 }
                 _ => lines.push(line.to_owned()),
             }
+            lists |= line.starts_with("Warning: ") && line.ends_with(':');
         }
     }
     lines

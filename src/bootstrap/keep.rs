@@ -84,7 +84,7 @@ impl Place {
         for reader in &rules.rule(&self.name)?.recipients {
             published::refuse(reader).hint(
                 format!("A published example key may read {}.", self.name),
-                "Put your own key in its place.",
+                format!("Put your own key in its place in {}.", rules.file.display()),
             )?;
             if hosts.iter().any(|host| host.key() == reader.key()) {
                 return Err(Failure::new(format!(

@@ -28,7 +28,8 @@ pub async fn choose(args: &Bootstrap, ui: &Ui) -> Result<(CardChoice, Option<u64
     if cards.is_empty() || !ui.is_interactive() {
         let mut failure = Failure::usage("Which card? Name it with --card.");
         for card in cards {
-            failure = failure.hint(format!("--card {}", shown(card)));
+            let path = card.path.display();
+            failure = failure.hint(format!("--card {path}: {}.", card.describe()));
         }
         for disk in others {
             let why = disk.refusal(args.allow_fixed_disk).unwrap_or_default();

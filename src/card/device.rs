@@ -118,7 +118,7 @@ impl Device {
                     "Something uses it: unmount its partitions and close programs that look at it.",
                 ),
                 io::ErrorKind::PermissionDenied => failure.hint(
-                    "Writing disks needs root; spinet asks for it through sudo, run0 or doas.",
+                    "Root itself may not open it here; a container has to be given the disk.",
                 ),
                 io::ErrorKind::ReadOnlyFilesystem => {
                     failure.hint("It is read-only; look at the card's lock switch.")

@@ -101,6 +101,7 @@ async fn fill(target: &str, files: &[SeedFile]) -> Result<()> {
     drop(lent);
     check(target, files, &folders).await.map_err(|e| {
         Failure::new("This host's files did not arrive on the card.")
+            .hint("The card does not boot now. `debugfs` of e2fsprogs puts the files there: take a newer one, and write the card again.")
             .source(anyhow::anyhow!("{e:#}\n{}", output.stderr))
     })?;
     Ok(())

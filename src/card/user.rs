@@ -5,8 +5,8 @@ use rustix::fs::{Gid, Uid};
 use rustix::process::{getegid, geteuid, getgroups};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use crate::error::Failure;
 use crate::process::Cmd;
+use crate::ui::visible;
 
 /// What sudo and run0 (the user's number), and doas (the name), tell a program of who asked for it. They set it
 /// themselves, whatever the user had there.
@@ -47,12 +47,8 @@ impl User {
     async fn named(name: &str) -> Result<Self> {
         let ask = async |option| Cmd::new("id").args([option, "--", name]).text().await;
         let number = |text: &str| {
-            text.parse::<u32>().map_err(|_| {
-                Failure::new(format!(
-                    "`id` did not know the user {}.",
-                    crate::ui::visible(name)
-                ))
-            })
+            text.parse::<u32>()
+                .with_context(|| format!("while reading what `id` says of {}", visible(name)))
         };
         let uid = Uid::from_raw(number(&ask("-u").await?)?);
         let groups: Result<Vec<_>, _> = ask("-G").await?.split_whitespace().map(number).collect();

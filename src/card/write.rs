@@ -9,7 +9,7 @@ use std::io;
 use std::sync::mpsc::sync_channel;
 use std::thread::{ScopedJoinHandle, scope};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 
 use super::buffer::Pool;
@@ -60,6 +60,7 @@ pub async fn write(
             "{} has no ext4 root file system to put this host's files into.",
             image.path.display()
         ))
+        .hint("Nothing was written. What `sdImage` of the host's row makes must have an ext4 root.")
         .into());
     }
     device.is_the_same()?;
@@ -210,7 +211,8 @@ fn keep_on(yes: bool) -> Result<()> {
     if yes {
         return Ok(());
     }
-    Err(Failure::new("The writing was stopped.").hint(AGAIN).into())
+    // nobody listens any more who could be told
+    Err(anyhow!("The writing was stopped."))
 }
 
 const AGAIN: &str = "The card does not boot now; write it again.";

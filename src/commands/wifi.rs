@@ -70,7 +70,7 @@ pub async fn choose<'a>(
         .as_slice()
     {
         [one] => Ok(several[*one]),
-        _ => Err(Failure::usage("One network, please.").into()),
+        _ => Err(Failure::usage("One network, please; nothing was written.").into()),
     }
 }
 

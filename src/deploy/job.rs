@@ -265,6 +265,7 @@ impl<'a> Job<'a> {
             self.name(),
             output.status
         ))
+        .hint("What it printed stands above; nothing was activated.")
         .into())
     }
 

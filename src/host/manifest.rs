@@ -67,6 +67,7 @@ impl Manifest {
                 "{} is no NixOS system: it has no bin/switch-to-configuration.",
                 toplevel.display()
             ))
+            .hint("spinet deploys what the flake has as packages.SYSTEM.HOST; spinet.lib.fleet puts the host's system there.")
             .into());
         }
         let path = toplevel.join(PATH);

@@ -185,5 +185,7 @@ impl Rights {
 }
 
 fn unexpected() -> anyhow::Error {
-    Failure::new("The process with rights gave an answer that makes no sense.").into()
+    Failure::new("The process with rights gave an answer that makes no sense.")
+        .hint("Something prints before it: `sudo true` (run0 or doas, where there is no sudo) must print nothing.")
+        .into()
 }

@@ -121,24 +121,24 @@ pub async fn run(args: &cli::Rehearse, global: &cli::Global, ui: &Ui) -> Result<
 
 /// The host named, or the only one with a card.
 fn choose(fleet: &Fleet, name: Option<&str>) -> Result<Host> {
-    let host = if let Some(name) = name {
-        fleet.host(name)?.clone()
-    } else {
-        let mut hosts = fleet.choose(&[])?;
-        hosts.retain(|host| host.card);
-        let all: Vec<_> = hosts.iter().map(|host| host.name.as_str()).collect();
-        let known = format!("The hosts with a card are: {}.", all.join(", "));
-        let only = match hosts.as_slice() {
-            [one] => Some(one.clone()),
-            _ => None,
+    let mut hosts = fleet.choose(&[])?;
+    hosts.retain(|host| host.card && host.system == SYSTEM);
+    let all: Vec<_> = hosts.iter().map(|host| host.name.as_str()).collect();
+    let known = format!("These can be: {}.", all.join(", "));
+    let Some(name) = name else {
+        return match hosts.as_slice() {
+            [one] => Ok(one.clone()),
+            _ => Err(Failure::usage("Which host is rehearsed?")
+                .hint(known)
+                .into()),
         };
-        only.ok_or_else(|| Failure::usage("Which host is rehearsed?").hint(known))?
     };
-    if !host.card || host.system != SYSTEM {
+    let host = fleet.host(name)?.clone();
+    if !hosts.contains(&host) {
         return Err(Failure::usage(format!(
-            "{} cannot be rehearsed: the virtual Pi boots cards of {SYSTEM} hosts only.",
-            host.name
+            "{name} cannot be rehearsed: the virtual Pi boots cards of {SYSTEM} hosts only."
         ))
+        .hint(known)
         .into());
     }
     Ok(host)

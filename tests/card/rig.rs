@@ -136,7 +136,13 @@ impl Loop {
             println!("skipped: no loop devices ({})", messages(&output).trim());
             return None;
         }
-        Some(Self(String::from_utf8_lossy(&output.stdout).trim().into()))
+        let device = Self(String::from_utf8_lossy(&output.stdout).trim().into());
+        // partitions that stayed when the number was another's
+        let _ = Command::new("partx")
+            .arg("--delete")
+            .arg(&device.0)
+            .output();
+        Some(device)
     }
 
     pub fn name(&self) -> &str {

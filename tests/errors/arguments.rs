@@ -50,6 +50,7 @@ fn of_the_command_line() {
         &["--events", "bootstrap", "bach"],
     );
     fails("No folder there", &["-C", "../pie", "deploy"]);
+    fails("No flake there", &["-C", "..", "deploy"]);
     fails("No rules here", &["secrets", "list"]);
     fails(
         "No rules there",

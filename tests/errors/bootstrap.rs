@@ -118,6 +118,13 @@ fn of_bootstraps() {
         "[ byrd ]",
         &["--host-key", "keep"],
     );
+    with(
+        "Everybody could read the kept key",
+        "secrets.nix",
+        "{\n",
+        &format!("{{\n  \"bach-host-key.age\".publicKeys = [ \"{example}\" ];\n"),
+        &["--host-key", "keep"],
+    );
     let orff = folder.private("orff");
     page.fails(
         "An identity that opens no secret",

@@ -103,6 +103,13 @@ fn of_flakes() {
             fails("A flake with no host yet", &["deploy", "bach"]);
         },
     );
+    with(
+        "flake.nix",
+        "{ outputs = { self }: { spinet = { rules = \"secrets.nix\"; knownHosts = \"hosts/known_hosts\"; hosts.\"bach.local\" = { system = \"aarch64-linux\"; address = \"bach.local\"; user = \"root\"; port = 22; }; }; }; }",
+        &mut || {
+            fails("A flake that names a host by its address", &status);
+        },
+    );
     for (title, rows) in [
         (
             "A row with a word that spinet does not know",

@@ -12,13 +12,13 @@ use crate::page::Page;
 use crate::scene::Scene;
 
 /// An sshd that goes with the test.
-struct Sshd {
+pub struct Sshd {
     daemon: Child,
 }
 
 impl Sshd {
     /// Shows the key of `who`, and lets the admin in if it `admits` anybody. None where sshd cannot run.
-    fn start(scene: &Scene, port: u16, who: &str, admits: bool) -> Option<Self> {
+    pub fn start(scene: &Scene, port: u16, who: &str, admits: bool) -> Option<Self> {
         let folder = &scene.folder;
         let authorized = folder.beside("authorized_keys");
         let keys = if admits {
@@ -75,16 +75,16 @@ impl Drop for Sshd {
 }
 
 /// Of this machine; it is no host's own address, so it has to be named.
-const HERE: &str = "127.0.0.1";
+pub const HERE: &str = "127.0.0.1";
 
 /// A port that nobody listens on.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
 }
 
 /// The scene with byrd on this machine, and an ssh that logs in as the admin.
-fn of_byrd(port: u16) -> Option<Scene> {
+pub fn of_byrd(port: u16) -> Option<Scene> {
     let scene = scene()?;
     scene.write(
         "hosts/default.nix",
@@ -98,7 +98,7 @@ fn of_byrd(port: u16) -> Option<Scene> {
     Some(scene)
 }
 
-fn page(name: &'static str, about: &'static str, scene: &Scene, port: u16) -> Page {
+pub fn page(name: &'static str, about: &'static str, scene: &Scene, port: u16) -> Page {
     let mut page = Page::of(name, about, &scene.folder);
     page.replace(&port.to_string(), "22");
     page

@@ -10,15 +10,22 @@
 
 mod arguments;
 mod bootstrap;
+mod builds;
 mod card;
+mod changes;
+mod emulation;
+mod first_contact;
 mod flake;
 #[allow(dead_code, reason = "the tests of the secrets use the rest")]
 #[path = "../secrets/folder.rs"]
 mod folder;
+mod full_images;
 mod hosts;
 mod identities;
 mod page;
 mod places;
+mod questions;
+mod rehearsal;
 #[allow(dead_code, reason = "the tests of the card use the rest")]
 #[path = "../card/rig.rs"]
 mod rig;
@@ -29,3 +36,4 @@ mod secrets;
 #[path = "../lab/terminal.rs"]
 mod terminal;
 mod wifi;
+mod writing;

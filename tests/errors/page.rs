@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use crate::folder::Folder;
 use crate::terminal::Terminal;
@@ -65,6 +65,14 @@ impl Page {
         self.add(title, spinet, &output);
     }
 
+    /// The same behind the words of a command that runs it somewhere else, or as somebody else.
+    #[track_caller]
+    pub fn fails_behind(&mut self, title: &str, words: &[&str], spinet: &Command) {
+        let output = behind(words, spinet).stdin(Stdio::null()).output().unwrap();
+        assert!(!output.status.success(), "{title}: {output:?}");
+        self.add(title, spinet, &output);
+    }
+
     /// Runs spinet, which goes on but has something to say.
     #[track_caller]
     pub fn warns(&mut self, title: &str, spinet: &mut Command) {
@@ -76,22 +84,38 @@ impl Page {
     /// Runs spinet at a terminal, where these questions are answered; it must not succeed.
     #[track_caller]
     pub fn fails_at_terminal(&mut self, title: &str, spinet: &Command, answers: &[(&str, &str)]) {
+        self.fails_while(title, spinet, |terminal| {
+            for (question, answer) in answers {
+                terminal.wait_for(question).answer(answer);
+            }
+        });
+    }
+
+    /// Runs spinet at a terminal, where this happens meanwhile; it must not succeed.
+    #[track_caller]
+    pub fn fails_while(
+        &mut self,
+        title: &str,
+        spinet: &Command,
+        happens: impl FnOnce(&mut Terminal),
+    ) {
+        self.fails_while_behind(title, &[], spinet, happens);
+    }
+
+    /// The same behind the words of a command that runs it somewhere else.
+    #[track_caller]
+    pub fn fails_while_behind(
+        &mut self,
+        title: &str,
+        words: &[&str],
+        spinet: &Command,
+        happens: impl FnOnce(&mut Terminal),
+    ) {
         // no line is broken, because what stands for places and keys is shorter than they are
-        let mut wide = Command::new("sh");
-        wide.args(["-c", "stty cols 500; exec \"$@\"", "sh"])
-            .arg(spinet.get_program())
-            .args(spinet.get_args())
-            .current_dir(spinet.get_current_dir().unwrap_or(Path::new(".")));
-        for (name, value) in spinet.get_envs() {
-            match value {
-                Some(value) => wide.env(name, value),
-                None => wide.env_remove(name),
-            };
-        }
+        let wide = ["sh", "-c", "stty cols 500; exec \"$@\"", "sh"];
+        let mut wide = behind(&[&wide, words].concat(), spinet);
         let mut terminal = Terminal::start(wide.env("NO_COLOR", "1"));
-        for (question, answer) in answers {
-            terminal.wait_for(question).answer(answer);
-        }
+        happens(&mut terminal);
         let (code, screen) = terminal.end();
         assert!(code.is_some_and(|code| code > 0), "{title}: {screen}");
         self.write(title, spinet, "", &screen.replace('\r', ""), code);
@@ -131,6 +155,9 @@ impl Page {
         let hash = |c: char| c.is_ascii_alphanumeric();
         let text = masked(&text, "/nix/store/", 32, hash);
         let text = masked(&text, "/spinet-edit-", 6, hash);
+        let text = masked(&text, "/spinet-kept-", 6, hash);
+        let text = masked(&text, "/1000/spinet-", 6, hash);
+        let text = masked(&text, "/spinet-rehearsal.", 6, hash);
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
         lines.join("\n") + "\n"
     }
@@ -161,6 +188,23 @@ impl Page {
 /// Where the pages are.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/errors")
+}
+
+/// The command as the last words of another one, with its environment and folder.
+pub fn behind(words: &[&str], command: &Command) -> Command {
+    let mut whole = Command::new(words[0]);
+    whole
+        .args(&words[1..])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(command.get_current_dir().unwrap_or(Path::new(".")));
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => whole.env(name, value),
+            None => whole.env_remove(name),
+        };
+    }
+    whole
 }
 
 /// A word as one types it.

@@ -39,6 +39,11 @@ fn of_places() {
         "No nix on PATH",
         spinet(&["secrets", "list"]).env("PATH", folder.beside("bin")),
     );
+    page.fails(
+        "A full disk for the result",
+        spinet(&["secrets", "list"])
+            .stdout(fs::File::options().write(true).open("/dev/full").unwrap()),
+    );
     let history = folder.beside("state/spinet").join(
         folder
             .path("")
@@ -58,12 +63,19 @@ fn of_places() {
     held.lock().unwrap();
     page.fails("Another run at work on the secrets", &mut spinet(&rekey));
     drop(held);
+    let held = fs::File::create(history.join("history.jsonl.lock")).unwrap();
+    held.lock().unwrap();
+    page.warns("Another run that keeps the history", &mut spinet(&rekey));
+    drop(held);
     let _ = fs::remove_file(history.join("history.jsonl"));
     fs::write(history.join("history.jsonl"), "{\n").unwrap();
     page.warns("A history that is damaged", &mut spinet(&["log"]));
     fs::remove_file(history.join("history.jsonl")).unwrap();
     fs::create_dir_all(history.join("history.jsonl")).unwrap();
-    page.warns("A history that cannot be written", &mut spinet(&rekey));
+    page.warns(
+        "A history that cannot be written",
+        spinet(&rekey).arg("--all"),
+    );
     page.fails("The same, to be read", &mut spinet(&["log"]));
     page.compare();
 }

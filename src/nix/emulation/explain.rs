@@ -27,13 +27,13 @@ impl Symptom {
             ))
             .hint("It reads its settings when it starts: `sudo systemctl restart nix-daemon`.")
             .hint(format!(
-                "If the line is in your own ~/.config/nix/nix.conf, put it where the daemon obeys it. {}",
+                "The daemon may not obey a line in your own ~/.config/nix/nix.conf. {}",
                 set("extra-platforms", system)
             )),
             Self::Untrusted => Failure::new(format!(
                 "The nix daemon refuses to build for {system}: it does not take that setting from you, because you are not one of its trusted users."
             ))
-            .hint(format!("Put the setting where the daemon obeys it. {}", set("extra-platforms", system)))
+            .hint(format!("{} There the daemon obeys it.", set("extra-platforms", system)))
             .hint("To be a trusted user would help as well, but it is as good as being root on this machine."),
             Self::Builder(line) => Failure::new(format!("The builder for {system} cannot be used: {line}"))
                 .hint("The daemon logs in as root: try `sudo ssh USER@HOST nix --version` with the builder's address; its host key must be known to root."),

@@ -111,8 +111,13 @@ async fn prove(
                     .collect::<Vec<_>>()
                     .join("\n")
             };
+            let change = if edit.is_empty() {
+                "The text as it is gives".to_owned()
+            } else {
+                format!("The change:\n{}\nwould give", edit.diff())
+            };
             return Err(Failure::new(format!("The change of the rules would not do what was meant for {name}, so nothing was written."))
-                .source(anyhow::anyhow!("The change:\n{}\nwould give\n{}\ninstead of\n{}", edit.diff(), list(&found), list(wanted)))
+                .source(anyhow::anyhow!("{change}\n{}\ninstead of\n{}", list(&found), list(wanted)))
                 .into());
         }
     }

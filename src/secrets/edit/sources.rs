@@ -129,7 +129,11 @@ fn invalid(path: &Path, text: &str, error: &rnix::ParseError) -> anyhow::Error {
     use rnix::ParseError::{
         DuplicatedArgs, Unexpected, UnexpectedDoubleBind, UnexpectedExtra, UnexpectedWanted,
     };
-    let failure = Failure::new(format!("{} is no valid Nix.", path.display()));
+    let shown = path.display().to_string();
+    let failure = Failure::new(format!("{shown} is no valid Nix.")).hint(format!(
+        "Correct it; `nix-instantiate --parse {}` says the same in Nix's own words.",
+        crate::process::quote(&shown)
+    ));
     match error {
         Unexpected(at)
         | UnexpectedExtra(at)
