@@ -13,7 +13,7 @@ use crate::host::root::Root;
 use crate::host::ssh::{Login, Target};
 use crate::nix::Nix;
 use crate::process::quote;
-use crate::ui::{Ui, bytes, visible};
+use crate::ui::{Ui, bytes, counted, visible};
 
 /// A lost link is tried again: nix continues with the paths that are still missing.
 const TRIES: u32 = 3;
@@ -54,19 +54,21 @@ impl Job<'_> {
     ) -> Result<()> {
         let name = self.name();
         self.ui().say(format!(
-            "{name}: copying {} in {} paths",
+            "{name}: copying {} in {}",
             bytes(lacking.bytes),
-            lacking.paths
+            counted(lacking.paths, "path")
         ));
         let mut tries = 1;
         self.stage(Stage::Copy, "copying");
         loop {
             let copied = match &self.run.options.cache {
                 Some(cache) => self.fetch(target, toplevel, cache).await,
-                None => self.send(target, toplevel).await,
+                None => self.send(target, toplevel).await.map(|()| None),
             };
             match copied {
-                Ok(()) => return Ok(()),
+                Ok(None) => return Ok(()),
+                // it would be as wrong the next time
+                Ok(Some(wrong)) => return Err(wrong.into()),
                 Err(error) if format!("{error:#}").contains(UNSIGNED) => {
                     return Err(untrusted(name, &target.host.user, error));
                 }
@@ -74,7 +76,6 @@ impl Job<'_> {
                     let what = format!("No space was left when the closure was copied to {name}.");
                     return Err(self.no_room(&what).source(error).into());
                 }
-                // what was fetched and is wrong stays wrong
                 Err(error) if tries == TRIES && self.run.options.cache.is_some() => {
                     return Err(error);
                 }
@@ -118,8 +119,13 @@ impl Job<'_> {
     }
 
     /// The host fetches from the cache. What it fetched is held against the local store, path by path: the cache need not
-    /// be trusted, nor sign anything.
-    async fn fetch(&self, target: &Target, toplevel: &Path, cache: &str) -> Result<()> {
+    /// be trusted, nor sign anything. Returns what to say where it is something else.
+    async fn fetch(
+        &self,
+        target: &Target,
+        toplevel: &Path,
+        cache: &str,
+    ) -> Result<Option<Failure>> {
         let root = &self.guard(&target.host.user).root;
         let path = toplevel.display().to_string();
         let words = [
@@ -158,16 +164,14 @@ impl Job<'_> {
             .iter()
             .zip(theirs.iter().copied().chain(std::iter::repeat("")))
             .find(|((_, ours), theirs)| ours.as_str() != *theirs);
-        if let Some(((path, _), _)) = differing {
-            return Err(Failure::new(format!(
+        Ok(differing.map(|((path, _), _)| {
+            Failure::new(format!(
                 "What {} fetched from {} is not what was built: {path} differs.",
                 self.name(),
                 visible(cache)
             ))
             .hint(format!("Nothing was activated. Somebody or something changed the cache; take the path off the host with `nix-store --delete {}`.", quote(path)))
-            .into());
-        }
-        Ok(())
+        }))
     }
 }
 

@@ -1,9 +1,10 @@
 //! What a card needs on this machine: the programs, the rights, and the card itself.
 
-use super::finding::{Finding, Subject, count, line};
+use super::finding::{Finding, Subject, line};
 use crate::card::disk;
 use crate::privileged::elevator;
 use crate::tools;
+use crate::ui::counted;
 
 const CARDS: Subject = Subject::of("cards");
 const PROGRAMS: Subject = Subject::of("programs");
@@ -61,7 +62,7 @@ async fn cards() -> Finding {
         let readers = if empty == 0 {
             String::new()
         } else {
-            format!(", and {} without one", count(empty, "reader"))
+            format!(", and {} without one", counted(empty, "reader"))
         };
         return CARDS.ok(
             "card",

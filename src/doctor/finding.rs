@@ -126,12 +126,6 @@ pub fn line(nixos: &str, elsewhere: &str) -> String {
     }
 }
 
-/// `1 file`, `2 files`.
-pub fn count(number: usize, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

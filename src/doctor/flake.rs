@@ -7,12 +7,13 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
-use super::finding::{Finding, Subject, count};
+use super::finding::{Finding, Subject};
 use super::ground::Ground;
 use crate::clock;
 use crate::fleet::Flake;
 use crate::git;
 use crate::process::quote;
+use crate::ui::counted;
 use lock::Lock;
 
 const FLAKE: Subject = Subject::of("flake");
@@ -41,7 +42,7 @@ pub async fn check(ground: &Ground) -> Vec<Finding> {
     }
     found.extend(ground.trouble.clone());
     if ground.needs.is_some() {
-        let hosts = count(ground.hosts.len(), "host");
+        let hosts = counted(ground.hosts.len(), "host");
         found.push(FLAKE.ok("evaluation", format!("{hosts}, with what they need")));
     }
     found
@@ -158,7 +159,7 @@ fn of_lock(flake: &Flake, now: u64) -> Vec<Finding> {
     let age = format!(
         "nixpkgs is of {}, {} ago",
         clock::date(nixpkgs),
-        count(usize::try_from(days).unwrap_or(0), "day")
+        counted(usize::try_from(days).unwrap_or(0), "day")
     );
     found.push(if days > OLD {
         FLAKE

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::finding::{Finding, Subject, count, line};
+use super::finding::{Finding, Subject, line};
 use super::ground::Ground;
 use crate::host::firewall::{self, Opinion};
 use crate::host::neighbours;
+use crate::ui::counted;
 
 const NETWORK: Subject = Subject::of("network");
 
@@ -52,8 +53,8 @@ fn of_mdns(heard: Option<usize>, firewall: Option<Opinion>) -> Finding {
             .failure("mdns", "Multicast DNS cannot be used: no socket for UDP port 5353 could be made.")
             .remedy("Does a program keep the port for itself alone? `ss -ulpn sport = 5353` tells."),
         (Some(1..), _) => {
-            let others = count(heard.unwrap_or_default(), "address");
-            NETWORK.ok("mdns", format!("{} of other machines heard", others.replace("addresss", "addresses")))
+            let others = counted(heard.unwrap_or_default(), "address");
+            NETWORK.ok("mdns", format!("{others} of other machines heard"))
         }
         (Some(0), Some(Opinion::Drops)) => NETWORK
             .warning("mdns", "This machine's firewall drops multicast DNS (UDP port 5353), so `.local` names are found only if another program resolves them.")

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result};
 
-use super::finding::{Finding, Verdict, count};
+use super::finding::{Finding, Verdict};
 use crate::error::{Exit, Failure};
-use crate::ui::{out, print_sentences, visible};
+use crate::ui::{counted, out, print_sentences, visible};
 
 /// Prints the findings. `brief` leaves out what is in order on this machine: the user asked for hosts.
 pub fn print(findings: &[Finding], brief: bool, json: bool) -> Result<()> {
@@ -56,19 +56,19 @@ fn row(finding: &Finding) -> String {
 fn verdict(findings: &[Finding], json: bool) -> Result<()> {
     let number = |verdict| findings.iter().filter(|f| f.verdict == verdict).count();
     let (warnings, failures) = (number(Verdict::Warning), number(Verdict::Failure));
-    let checks = count(findings.len(), "check");
+    let checks = counted(findings.len(), "check");
     if failures > 0 {
         let all = format!(
             "{checks}: {}, {}.",
-            count(failures, "failure"),
-            count(warnings, "warning")
+            counted(failures, "failure"),
+            counted(warnings, "warning")
         );
         return Err(Failure::new(all).exit(Exit::Drift).into());
     }
     if !json {
         let rest = match warnings {
             0 => "all in order".to_owned(),
-            some => count(some, "warning"),
+            some => counted(some, "warning"),
         };
         out!("{checks}: {rest}.");
     }

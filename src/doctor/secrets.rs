@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::finding::{Finding, Subject, count};
+use super::finding::{Finding, Subject};
 use super::ground::Ground;
 use crate::secrets::access::{self, Access};
 use crate::secrets::check::{self, State};
 use crate::secrets::{Identities, Recipient, Rules, published, replace};
-use crate::ui::Ui;
+use crate::ui::{Ui, counted};
 
 const SECRETS: Subject = Subject::of("secrets");
 
@@ -40,7 +40,10 @@ fn files(rules: &Rules, ground: &Ground) -> Finding {
     let all = states.len();
     states.retain(|(name, state)| state.is_drift() && !is_to_come(name, state, rules, ground));
     if states.is_empty() {
-        return SECRETS.ok("files", format!("{} as the rules say", count(all, "file")));
+        return SECRETS.ok(
+            "files",
+            format!("{} as the rules say", counted(all, "file")),
+        );
     }
     let rows = states
         .iter()
@@ -48,7 +51,7 @@ fn files(rules: &Rules, ground: &Ground) -> Finding {
     let rows: String = rows.collect();
     let message = format!(
         "{} of {all} do not match the rules:{rows}",
-        count(states.len(), "file")
+        counted(states.len(), "file")
     );
     let finding = SECRETS.failure("files", message);
     let ways = check::remedies(&states, &[], &rules.root);
@@ -101,7 +104,7 @@ fn opened(rules: &Rules, identities: &Identities) -> Finding {
         with(Access::Perhaps),
         with(Access::Closed),
     );
-    let all = count(files.len(), "secret");
+    let all = counted(files.len(), "secret");
     if files.is_empty() {
         return SECRETS.ok("identity", "there is no secret yet");
     }

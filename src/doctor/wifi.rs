@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::finding::{Finding, Subject, count, line};
+use super::finding::{Finding, Subject, line};
 use crate::privileged::elevator;
 use crate::process;
+use crate::ui::counted;
 use crate::wifi::{Knowledge, country, files, in_use};
 
 const WIFI: Subject = Subject::of("wifi");
@@ -91,7 +92,7 @@ fn profiles(known: &Knowledge) -> Finding {
     }
     match usable {
         0 => WIFI.ok("profiles", "none on this machine; --wifi-from names files from elsewhere, --no-wifi is for wired hosts"),
-        some => WIFI.ok("profiles", format!("{} can be put on a card", count(some, "network"))),
+        some => WIFI.ok("profiles", format!("{} can be put on a card", counted(some, "network"))),
     }
 }
 

@@ -61,7 +61,7 @@ impl Header {
     pub fn read(path: &Path) -> Result<Self> {
         Self::find(path)?.ok_or_else(|| {
             Failure::new(format!("There is no file {}.", path.display()))
-                .hint("`spinet secrets edit` makes it.")
+                .hint("`spinet secrets edit` makes what the rules name.")
                 .into()
         })
     }

@@ -37,7 +37,7 @@ pub use plugin::PluginPrompts;
 pub use snippet::snippet;
 pub use style::{bad, good};
 pub use terminal::room;
-pub use text::{bytes, cut, hex, indent, visible};
+pub use text::{bytes, counted, cut, hex, indent, visible};
 pub use wrap::indented;
 
 /// What nix does as long as it does nothing else.

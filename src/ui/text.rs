@@ -31,6 +31,16 @@ pub fn cut(line: &str, columns: Option<usize>) -> String {
     }
 }
 
+/// `1 file`, `2 files`, `2 addresses`.
+pub fn counted(number: usize, thing: &str) -> String {
+    let plural = match number {
+        1 => "",
+        _ if thing.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{number} {thing}{plural}")
+}
+
 /// Every line moved right by two columns.
 pub fn indent(text: &str) -> String {
     text.lines()
@@ -75,6 +85,13 @@ pub fn asked(question: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_counted_is_one_or_several() {
+        assert_eq!(counted(1, "path"), "1 path");
+        assert_eq!(counted(0, "path"), "0 paths");
+        assert_eq!(counted(2, "address"), "2 addresses");
+    }
 
     #[test]
     fn names_cannot_move_the_cursor() {
