@@ -1,17 +1,16 @@
 //! A writing that goes wrong: stopped, killed, out of room, or onto a card that does not keep what it is given.
 
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::rig::{
-    Loop, Memory, assert_failed, boots, dirty, holds, image, messages, write, write_command,
+    Loop, Memory, assert_failed, boots, dirty, find, holds, image, messages, with_a_worn_cell,
+    write, write_command,
 };
 
 /// Starts a writing in a process group of its own.
@@ -41,15 +40,6 @@ fn wait_for_content(card: &Path, fill: u8) {
         std::thread::sleep(Duration::from_millis(2));
     }
     panic!("nothing was written");
-}
-
-/// Where a block of the content lies.
-fn find(card: &Path, fill: u8) -> Option<u64> {
-    let card = File::open(card).ok()?;
-    let mut block = [0; 4096];
-    (1..card.metadata().ok()?.len() >> 20)
-        .map(|mib| mib << 20)
-        .find(|at| card.read_exact_at(&mut block, *at).is_ok() && block == [fill; 4096])
 }
 
 /// Whether all processes of a group end.
@@ -187,30 +177,7 @@ fn a_bit_that_flips_on_the_card_is_found() {
         return;
     };
     let place = find(&image, 7).unwrap();
-    let (stop, flipped) = (AtomicBool::new(false), AtomicBool::new(false));
-    let output = std::thread::scope(|scope| {
-        // a worn cell: it takes what is written, and soon after it is something else
-        scope.spawn(|| {
-            let cell = File::options()
-                .read(true)
-                .write(true)
-                .open(&backing)
-                .unwrap();
-            let mut byte = [0];
-            while !stop.load(Ordering::Relaxed) {
-                cell.read_exact_at(&mut byte, place + 100).unwrap();
-                if byte == [7] {
-                    cell.write_all_at(&[7 ^ 16], place + 100).unwrap();
-                    flipped.store(true, Ordering::Relaxed);
-                }
-                std::thread::yield_now();
-            }
-        });
-        let output = write(&image, &device.0);
-        stop.store(true, Ordering::Relaxed);
-        output
-    });
-    assert!(flipped.load(Ordering::Relaxed));
+    let output = with_a_worn_cell(&backing, place + 100, 7, || write(&image, &device.0));
     assert_failed(
         &output,
         &format!("in the 4096 bytes from byte {place} differs"),

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where the root file system begins.
 pub const ROOT: u64 = 2 << 20;
@@ -202,4 +203,41 @@ impl Drop for Memory {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg(&self.0).status();
     }
+}
+
+/// Where a block of the content lies.
+pub fn find(card: &Path, fill: u8) -> Option<u64> {
+    let card = File::open(card).ok()?;
+    let mut block = [0; 4096];
+    (1..card.metadata().ok()?.len() >> 20)
+        .map(|mib| mib << 20)
+        .find(|at| card.read_exact_at(&mut block, *at).is_ok() && block == [fill; 4096])
+}
+
+/// Runs what writes a card while one of its cells takes the byte `written`, and soon after it holds another.
+pub fn with_a_worn_cell<T>(backing: &Path, at: u64, written: u8, write: impl FnOnce() -> T) -> T {
+    let (stop, flipped) = (AtomicBool::new(false), AtomicBool::new(false));
+    let result = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let cell = File::options()
+                .read(true)
+                .write(true)
+                .open(backing)
+                .unwrap();
+            let mut byte = [0];
+            while !stop.load(Ordering::Relaxed) {
+                cell.read_exact_at(&mut byte, at).unwrap();
+                if byte == [written] {
+                    cell.write_all_at(&[written ^ 16], at).unwrap();
+                    flipped.store(true, Ordering::Relaxed);
+                }
+                std::thread::yield_now();
+            }
+        });
+        let result = write();
+        stop.store(true, Ordering::Relaxed);
+        result
+    });
+    assert!(flipped.load(Ordering::Relaxed), "the cell never held it");
+    result
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use crate::page::Page;
+use crate::page::{Page, mounting};
 use crate::rig::{Loop, Memory, set};
 use crate::secrets::folder;
 
@@ -44,35 +44,20 @@ fn of_changes() {
     let script = format!(
         "for place in /dev/shm /run/shm; do [ ! -d $place ] || mount --bind {disk} $place; done; exec \"$@\""
     );
-    let somewhere = [
-        "unshare",
-        "--user",
-        "--map-root-user",
-        "--mount",
-        "sh",
-        "-c",
-        &script,
-        "sh",
-    ];
-    page.fails_while_behind("No place in memory", &somewhere, &without_memory, |_| ());
+    page.fails_while_behind(
+        "No place in memory",
+        &mounting(&script),
+        &without_memory,
+        |_| (),
+    );
     // a file that something is mounted on keeps its name
     folder.simple_rules(&[("token.age", &["admin"]), ("wifi.age", &["admin", "byrd"])]);
     folder.encrypt("token.age", "42", &["admin"]);
     let file = folder.path("wifi.age").display().to_string();
     let script = format!("mount --bind {file} {file}; exec \"$@\"");
-    let somewhere = [
-        "unshare",
-        "--user",
-        "--map-root-user",
-        "--mount",
-        "sh",
-        "-c",
-        &script,
-        "sh",
-    ];
     page.fails_behind(
         "A secret that something is mounted on",
-        &somewhere,
+        &mounting(&script),
         &folder.spinet(&["secrets", "rekey", "--all"]),
     );
 

@@ -190,6 +190,14 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/errors")
 }
 
+/// The words that run a command after a script, in a namespace where that may mount; it ends with `exec "$@"`.
+pub fn mounting(script: &str) -> [&str; 8] {
+    let root = "--map-root-user";
+    [
+        "unshare", "--user", root, "--mount", "sh", "-c", script, "sh",
+    ]
+}
+
 /// The command as the last words of another one, with its environment and folder.
 pub fn behind(words: &[&str], command: &Command) -> Command {
     let mut whole = Command::new(words[0]);

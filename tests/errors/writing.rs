@@ -1,15 +1,14 @@
 //! Cards that are not what they were, do not keep what they are given, or cannot be had without rights.
 
 use std::fs::{self, File};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 
 use crate::page::Page;
-use crate::rig::{Loop, Memory, card, compressed, dirty, image, set};
+use crate::rig::{Loop, Memory, card, compressed, dirty, find, image, set, with_a_worn_cell};
 
 /// A file that goes with the test.
 struct Litter(PathBuf);
@@ -145,38 +144,14 @@ fn of_writing() {
 
 /// A card one of whose cells takes what is written, and soon after it is something else.
 fn of_bad_cells(image: &Path, backing: &Path, device: &Loop, page: &mut Page) {
-    let bytes = fs::read(image).unwrap();
-    let block = [7; 4096];
-    let place = (1..bytes.len() >> 20)
-        .map(|mib| mib << 20)
-        .find(|at| bytes[*at..at + 4096] == block)
-        .unwrap() as u64;
+    let place = find(image, 7).unwrap();
     page.replace(&format!("byte {place}"), "byte 4096");
-    let (stop, flipped) = (AtomicBool::new(false), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let cell = File::options()
-                .read(true)
-                .write(true)
-                .open(backing)
-                .unwrap();
-            let mut byte = [0];
-            while !stop.load(Ordering::Relaxed) {
-                cell.read_exact_at(&mut byte, place + 100).unwrap();
-                if byte == [7] {
-                    cell.write_all_at(&[7 ^ 16], place + 100).unwrap();
-                    flipped.store(true, Ordering::Relaxed);
-                }
-                std::thread::yield_now();
-            }
-        });
+    with_a_worn_cell(backing, place + 100, 7, || {
         page.fails(
             "A card that does not keep what is written",
             &mut write(image, &device.0, &["--yes"]),
         );
-        stop.store(true, Ordering::Relaxed);
     });
-    assert!(flipped.load(Ordering::Relaxed));
 }
 
 #[test]
