@@ -14,6 +14,7 @@ mod folder;
 #[path = "../doctor/scene.rs"]
 mod scene;
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -170,6 +171,23 @@ fn one_host_is_told_at_length_and_several_in_a_line_each() {
         ],
     );
     assert!(!long.out.contains("the flake builds"), "{long:?}");
+}
+
+#[test]
+fn a_picture_that_cannot_be_written_is_a_failure_and_one_that_nobody_reads_is_none() {
+    let Some((scene, _)) = scene() else { return };
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut told = status(&scene, &["--no-build"]);
+    let told = told.stdout(full).output().unwrap();
+    assert_eq!(told.status.code(), Some(1), "{told:?}");
+    let said = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(said.contains("could not be written"), "{said}");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut told = status(&scene, &["--no-build"]);
+    let told = told.stdout(writer).output().unwrap();
+    let said = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(!said.contains("could not be written"), "{said}");
 }
 
 #[test]
