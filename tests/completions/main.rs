@@ -81,9 +81,7 @@ fn scene() -> Option<Scene> {
         .folder
         .program("lsblk", &format!("#!/bin/sh\necho '{card}'\n"));
     // one that only the history knows
-    let folder = scene.folder.path("").canonicalize().unwrap();
-    let folder = folder.display().to_string().replace('/', "%");
-    let state = scene.folder.beside("state/spinet").join(folder);
+    let state = scene.folder.state();
     fs::create_dir_all(&state).unwrap();
     let entry = r#"{"time":"2026-11-26T13:24:24Z","user":"anna","machine":"verdi","action":"deploy","host":"orff","revision":null,"system":null,"outcome":"deployed","exit":0,"seconds":3,"detail":null}"#;
     fs::write(state.join("history.jsonl"), format!("{entry}\n")).unwrap();

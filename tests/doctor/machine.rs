@@ -304,13 +304,7 @@ fn example_keys_and_missing_logins_are_told() {
 #[test]
 fn what_was_left_half_way_is_told() {
     let Some(scene) = Scene::new() else { return };
-    let root = scene.folder.path("").canonicalize().unwrap();
-    let name = root
-        .to_str()
-        .unwrap()
-        .trim_end_matches('/')
-        .replace('/', "%");
-    let state = scene.folder.beside("state/spinet").join(name);
+    let state = scene.folder.state();
     fs::create_dir_all(&state).unwrap();
     fs::write(state.join("replace.json"), "{}").unwrap();
     let pending =

@@ -1,29 +1,10 @@
 //! What keeps a card from being made, found before it is written.
 
 use std::fs::{self, File};
-use std::os::unix::fs::symlink;
 
 use crate::flake::{scene, spinet};
-use crate::folder::Folder;
 use crate::page::Page;
-
-/// Every program of this machine's PATH but one.
-pub fn all_but(folder: &Folder, program: &str) -> std::path::PathBuf {
-    let without = folder.beside(&format!("without-{program}"));
-    fs::create_dir(&without).unwrap();
-    let path = std::env::var_os("PATH").unwrap();
-    for entry in std::env::split_paths(&path)
-        .filter_map(|dir| dir.read_dir().ok())
-        .flatten()
-        .flatten()
-    {
-        if entry.file_name() != program {
-            // the first of a name counts
-            let _ = symlink(entry.path(), without.join(entry.file_name()));
-        }
-    }
-    without
-}
+use crate::programs::all_but;
 
 #[test]
 fn of_bootstraps() {
@@ -55,14 +36,7 @@ fn of_bootstraps() {
         "A state folder that cannot be made",
         bootstrap(&[]).env("XDG_STATE_HOME", "/dev/null"),
     );
-    let state = folder.beside("state/spinet").join(
-        folder
-            .path("")
-            .to_str()
-            .unwrap()
-            .trim_end_matches('/')
-            .replace('/', "%"),
-    );
+    let state = folder.state();
     fs::create_dir_all(&state).unwrap();
     fs::write(state.join("bach.pending.json"), "{").unwrap();
     page.fails(

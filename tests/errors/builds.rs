@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::flake::spinet;
 use crate::hosts::{HERE, Sshd, free_port, of_byrd, page};
 use crate::page::Page;
-use crate::questions::instead_of;
+use crate::programs::instead_of;
 use crate::scene::Scene;
 
 /// What a host in order says of itself.
@@ -43,7 +43,7 @@ impl Rig {
             built.display(),
             copied.display()
         );
-        instead_of(&scene, "nix", &cases);
+        instead_of(folder, "nix", &cases);
         let page = page(name, about, &scene, port);
         let rig = Self {
             scene,
@@ -193,7 +193,7 @@ fn of_copies() {
     );
     rig.fails("A cache that the host does not reach", &cache);
     instead_of(
-        &rig.scene,
+        &rig.scene.folder,
         "nix-store",
         "'--query --hash'*) echo sha256:1b; exit ;;",
     );

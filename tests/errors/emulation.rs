@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::flake::{scene, spinet};
 use crate::page::{Page, behind};
+use crate::programs::{instead_of, real};
 use crate::scene::{NIX_CONFIG, Scene};
 
 /// Gets /etc from a copy that is NixOS's.
@@ -62,21 +63,14 @@ impl Machine<'_> {
 /// A nix that says of trials what lies beside the flake, and is nix in everything else. None where there is none outside
 /// /nix, which is empty on these machines.
 fn nix_of_trials(scene: &Scene) -> Option<()> {
-    let path = std::env::var_os("PATH").unwrap();
-    let nix = std::env::split_paths(&path)
-        .map(|dir| dir.join("nix"))
-        .find(|nix| nix.is_file())?;
+    let nix = real("nix")?;
     if nix.canonicalize().ok()?.starts_with("/nix") {
         println!("skipped: this needs a nix that is not in /nix");
         return None;
     }
     let said = scene.folder.beside("said");
-    let text = format!(
-        "#!/bin/sh\ncase \"$*\" in *spinet.trials.*) cat {} >&2; exit 1 ;; esac\nexec {} \"$@\"\n",
-        said.display(),
-        nix.display()
-    );
-    scene.folder.program("nix", &text);
+    let cases = format!("*spinet.trials.*) cat {} >&2; exit 1 ;;", said.display());
+    instead_of(&scene.folder, "nix", &cases);
     Some(())
 }
 

@@ -75,9 +75,7 @@ fn waits_for_bach(scene: &Scene, port: u16, key: &str, full: bool) {
         "hosts/default.nix",
         &format!("{{ bach = {{ system = \"aarch64-linux\"; port = {port}; modules = [ ./byrd.nix ]; }}; }}\n"),
     );
-    let tree = scene.folder.path("").display().to_string();
-    let tree = tree.trim_end_matches('/').replace('/', "%");
-    let state = scene.folder.beside("state/spinet").join(tree);
+    let state = scene.folder.state();
     fs::create_dir_all(&state).unwrap();
     let pending = format!(
         "{{ \"attempt\": \"20261126-1\", \"key\": {key}, \"replaces\": null, \"written\": true, \"card\": \"/dev/sda\", \"full\": {full} }}\n"

@@ -24,6 +24,7 @@ mod hosts;
 mod identities;
 mod page;
 mod places;
+mod programs;
 mod questions;
 mod rehearsal;
 #[allow(dead_code, reason = "the tests of the card use the rest")]

@@ -44,14 +44,7 @@ fn of_places() {
         spinet(&["secrets", "list"])
             .stdout(fs::File::options().write(true).open("/dev/full").unwrap()),
     );
-    let history = folder.beside("state/spinet").join(
-        folder
-            .path("")
-            .to_str()
-            .unwrap()
-            .trim_end_matches('/')
-            .replace('/', "%"),
-    );
+    let history = folder.state();
     fs::create_dir_all(&history).unwrap();
     fs::write(history.join("replace.json"), "{").unwrap();
     page.fails(

@@ -4,21 +4,8 @@ use std::fs;
 
 use crate::flake::{scene, spinet};
 use crate::page::{Page, mounting};
+use crate::programs::instead_of;
 use crate::scene::Scene;
-
-/// A PATH program that answers some calls, and is the real one for all others.
-pub fn instead_of(scene: &Scene, program: &str, cases: &str) {
-    let path = std::env::var_os("PATH").unwrap();
-    let real = std::env::split_paths(&path)
-        .map(|dir| dir.join(program))
-        .find(|real| real.is_file())
-        .unwrap_or_else(|| program.into());
-    let text = format!(
-        "#!/bin/sh\ncase \"$*\" in\n{cases}\nesac\nexec {} \"$@\"\n",
-        real.display()
-    );
-    scene.folder.program(program, &text);
-}
 
 /// This machine is in no network, and in no country.
 const NOWHERE: &str = "for place in /etc/iwd /sys/module/cfg80211/parameters; do [ ! -d $place ] || mount -t tmpfs none $place; done; exec \"$@\"";
@@ -27,7 +14,7 @@ fn cards(scene: &Scene, disks: &str) {
     let listing = scene.folder.beside("disks.json");
     fs::write(&listing, format!("{{ \"blockdevices\": [ {disks} ] }}\n")).unwrap();
     let cases = format!("*/dev/*) ;;\n*) exec cat {} ;;", listing.display());
-    instead_of(scene, "lsblk", &cases);
+    instead_of(&scene.folder, "lsblk", &cases);
 }
 
 #[test]
@@ -168,7 +155,7 @@ fn of_made_cards() {
     };
     // its build takes a machine that builds for a Raspberry Pi
     let cases = format!("*' build '*bach-image*) exec cat {} ;;", built.display());
-    instead_of(&scene, "nix", &cases);
+    instead_of(folder, "nix", &cases);
     let card = folder.beside("card.img");
     let words = [
         "bootstrap",
@@ -178,7 +165,7 @@ fn of_made_cards() {
         card.to_str().unwrap(),
     ];
     builds(&image);
-    instead_of(&scene, "debugfs", "-w*) exit 0 ;;");
+    instead_of(folder, "debugfs", "-w*) exit 0 ;;");
     page.fails("A debugfs that writes nothing", &mut spinet(&scene, &words));
     fs::remove_file(folder.beside("bin/debugfs")).unwrap();
     fs::remove_file(&card).unwrap();

@@ -4,10 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::bootstrap::all_but;
 use crate::flake::{scene, spinet};
 use crate::page::Page;
-use crate::questions::instead_of;
+use crate::programs::{all_but, instead_of};
 
 #[test]
 fn of_rehearsals() {
@@ -58,7 +57,7 @@ fn of_rehearsals() {
         both.display(),
         one.display()
     );
-    instead_of(&scene, "nix", &cases);
+    instead_of(folder, "nix", &cases);
     folder.program(
         "ip",
         "#!/bin/sh\necho 'open: No such file or directory' >&2\nexit 1\n",

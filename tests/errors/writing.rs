@@ -8,6 +8,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::page::Page;
+use crate::programs::real;
 use crate::rig::{Loop, Memory, card, compressed, dirty, find, image, set, with_a_worn_cell};
 
 /// A file that goes with the test.
@@ -167,22 +168,14 @@ fn of_rights() {
         return;
     };
     page.replace(device.0.to_str().unwrap(), "/dev/sda");
-    // somebody without any rights
-    let nobody = ["unshare", "--user"];
     if !set("unshare", &["--user", "true"]) {
         return;
     }
     let bin = at("bin");
     fs::create_dir(&bin).unwrap();
-    let unshare = String::from_utf8(
-        Command::new("sh")
-            .args(["-c", "command -v unshare"])
-            .output()
-            .unwrap()
-            .stdout,
-    )
-    .unwrap();
-    let nobody = [unshare.trim(), nobody[1]];
+    // somebody without any rights, also where PATH has nothing
+    let unshare = real("unshare").unwrap();
+    let nobody = [unshare.to_str().unwrap(), "--user"];
     let mut by_nobody = |title: &str| {
         let mut command = write(&image, &device.0, &["--yes"]);
         command.env("PATH", &bin);

@@ -65,6 +65,13 @@ impl Folder {
         self.dir.path().join(name)
     }
 
+    /// What spinet keeps outside of the folder of the secrets about it.
+    pub fn state(&self) -> PathBuf {
+        let tree = self.path("").canonicalize().unwrap();
+        let name = tree.display().to_string().replace('/', "%");
+        self.beside("state/spinet").join(name)
+    }
+
     /// Where plaintext may be.
     pub fn memory(&self) -> &Path {
         self.memory.path()
