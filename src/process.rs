@@ -32,7 +32,7 @@ pub struct Cmd {
     timeout: Option<Duration>,
     /// What to do when the program is not there.
     missing: Option<&'static str>,
-    /// Lines that say nothing about why it failed.
+    /// What of its standard error tells why it failed.
     reason_in: fn(&str) -> String,
 }
 

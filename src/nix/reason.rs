@@ -1,8 +1,5 @@
 //! What of nix' standard error tells why it failed.
 
-/// No way of an evaluation, but what an error of a build is known by.
-const SETTING_UP: &str = "while setting up the build environment";
-
 /// All but what it was doing, and the way an evaluation took to its error: `--show-trace` is for those who want that.
 pub fn of(stderr: &str) -> String {
     let lines: Vec<&str> = stderr.lines().filter(|line| !is_progress(line)).collect();
@@ -14,8 +11,9 @@ pub fn of(stderr: &str) -> String {
             let trace = after.iter().take_while(|line| !is_outermost(line)).count();
             let (trace, other) = after.split_at(trace);
             let cause = trace.iter().rposition(|line| is_error(line));
-            let of_build = trace.iter().any(|line| line.contains(SETTING_UP));
-            if let Some(cause) = cause.filter(|_| !of_build) {
+            // without places it is no evaluation's way: a build that is set up, an input that is fetched
+            let is_way = |cause: &usize| trace[..*cause].iter().any(|line| is_place(line));
+            if let Some(cause) = cause.filter(is_way) {
                 push_without_margin(&mut kept, &trace[cause..]);
                 rest = other;
                 continue;
@@ -45,6 +43,11 @@ fn is_outermost(line: &str) -> bool {
     !line.is_empty() && !line.starts_with(' ')
 }
 
+/// `at FILE:LINE:COLUMN:`, below what was evaluated there.
+fn is_place(line: &str) -> bool {
+    line.trim_start().starts_with("at ")
+}
+
 fn is_error(line: &str) -> bool {
     let text = line.trim_start();
     text == "error:" || text.starts_with("error: ")
@@ -68,6 +71,8 @@ mod tests {
     #[test]
     fn what_an_error_of_a_build_is_known_by_is_kept() {
         let said = "error:\n       … while setting up the build environment\n\n       error: mounting /proc: Operation not permitted\n";
+        assert_eq!(of(said), said);
+        let said = "error:\n       … while fetching the input 'github:NixOS/nixpkgs'\n\n       error: cannot resolve the host\n";
         assert_eq!(of(said), said);
     }
 
