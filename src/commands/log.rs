@@ -17,7 +17,7 @@ use crate::host::log::{Decision, Log as HostLog};
 use crate::host::wait::Search;
 use crate::nix::Nix;
 use crate::state;
-use crate::ui::{Ui, out, room, visible};
+use crate::ui::{Ui, counted, out, room, visible};
 
 /// How long a host may take to answer.
 const REACH: Duration = Duration::from_secs(10);
@@ -30,12 +30,9 @@ pub async fn run(args: &Log, global: &Global, ui: &Ui) -> Result<()> {
         entries.retain(|entry| entry.host.as_ref() == Some(host));
     }
     if let (Some(host), true) = (&args.host, args.on_host) {
-        let decisions = on_host(host, args, &tree, ui).await?;
-        let new: Vec<_> = decisions
-            .into_iter()
-            .filter(|decision| !is_told(decision, &entries))
-            .collect();
-        entries.extend(new);
+        let mut decisions = on_host(host, args, &tree, ui).await?;
+        decisions.retain(|decision| !is_told(decision, &entries));
+        entries.extend(decisions);
         entries.sort_by(|a, b| a.time.cmp(&b.time));
     }
     if let Some(lines) = args.lines {
@@ -79,13 +76,12 @@ async fn on_host(name: &str, args: &Log, flake: &Path, ui: &Ui) -> Result<Vec<En
 
 /// Whether somebody here waited for a decision and saw the same: that entry says more.
 fn is_told(decision: &Entry, entries: &[Entry]) -> bool {
-    let outcome = |entry: &Entry| match entry.outcome.as_str() {
-        "withdrawn" => "undone".to_owned(),
-        other => other.to_owned(),
+    let seen = |entry: &Entry| match entry.outcome.as_str() {
+        "withdrawn" => decision.outcome == "undone",
+        outcome => decision.outcome == outcome,
     };
-    entries
-        .iter()
-        .any(|entry| entry.attempt == decision.attempt && outcome(entry) == outcome(decision))
+    let mut of_it = entries.iter().filter(|e| e.attempt == decision.attempt);
+    of_it.any(seen)
 }
 
 /// A decision of the guard in the form of the history.
@@ -135,10 +131,8 @@ fn tell_skipped(of: &str, lines: usize, ui: &Ui) {
     if lines == 0 {
         return;
     }
-    let (lines, are) = match lines {
-        1 => ("1 line".to_owned(), "is"),
-        more => (format!("{more} lines"), "are"),
-    };
+    let are = if lines == 1 { "is" } else { "are" };
+    let lines = counted(lines, "line");
     ui.warn(format!(
         "{lines} of {of} cannot be read and {are} left out; a power cut or a full disk can do that."
     ));
